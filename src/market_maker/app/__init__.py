@@ -1,0 +1,1 @@
+"""Composition roots: the same bot wired to different venues, clocks and stores."""

@@ -1,0 +1,28 @@
+"""The two sides of a market.
+
+Owns the sign convention: buying is +1, selling is -1, everywhere.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Side(IntEnum):
+    """Side of an order or of a trade's aggressor; the value is its sign."""
+
+    BUY = 1
+    SELL = -1
+
+    @property
+    def opposite(self) -> Side:
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @property
+    def label(self) -> str:
+        """Lower-case name for logs, metrics and JSON."""
+        return "buy" if self is Side.BUY else "sell"
+
+
+SIDES = (Side.BUY, Side.SELL)

@@ -1,0 +1,1 @@
+"""Compiled formulas and state machines over arrays; no domain types."""

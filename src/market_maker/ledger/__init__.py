@@ -1,0 +1,1 @@
+"""What we own and owe: the only mutable trading state."""

@@ -1,0 +1,1 @@
+"""Every order passes here: limits, gate, kill switch."""

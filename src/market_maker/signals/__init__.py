@@ -1,0 +1,1 @@
+"""What the market is doing, as frozen readings over compiled state."""

@@ -1,0 +1,1 @@
+"""Metrics, logs and the live view, derived from events and readings."""
