@@ -1,0 +1,178 @@
+"""One market's public state behind one door: events in, one view out.
+
+Owns the order book, the trade tape, the age of every feed and the verdict on whether the
+market may be priced from. The view is replaced only when something that a quote depends on
+changed, so `is` tells whether there is anything to do. Time only moves forward here: an
+event that claims to be older than the last one counts as simultaneous with it.
+"""
+
+from __future__ import annotations
+
+from market_maker.config.signals import MarketConfig
+from market_maker.core.events import (
+    BookDelta,
+    BookSnapshot,
+    Feed,
+    FeedStatus,
+    FundingUpdate,
+    Heartbeat,
+    MarketEvent,
+    Timer,
+    TradePrint,
+)
+from market_maker.core.instrument import NANOS, Instrument
+from market_maker.core.reasons import BookVerdict
+from market_maker.core.side import Side
+from market_maker.market.market_view import MarketView
+from market_maker.market.order_book import OrderBook
+from market_maker.market.trade_tape import TradeTape
+
+_NOTHING = MarketView(0, 0, BookVerdict.EMPTY, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+class Market:
+    """Facade over book and tape for one instrument."""
+
+    __slots__ = (
+        "_book",
+        "_hold_until_ns",
+        "_now_ns",
+        "_own_grace_ns",
+        "_price_ns",
+        "_seen_ns",
+        "_stale_ns",
+        "instrument",
+        "last_price2",
+        "mark_price2",
+        "tape",
+        "trade_accepted",
+        "view",
+    )
+
+    def __init__(self, instrument: Instrument, config: MarketConfig) -> None:
+        """Start with an empty view."""
+        self.instrument = instrument
+        self.tape = TradeTape(config.tape_length, config.tape_window_s)
+        self.view = _NOTHING
+        self.last_price2 = 0
+        self.mark_price2 = 0
+        self.trade_accepted = False
+        self._book = OrderBook(config.max_levels, config.max_buffered_deltas, config.book_depth_bps)
+        self._stale_ns = int(config.stale_after_s * NANOS)
+        self._own_grace_ns = int(config.own_grace_s * NANOS)
+        self._seen_ns: dict[Feed, int] = {}
+        self._hold_until_ns = 0
+        self._price_ns: int | None = None
+        self._now_ns = 0
+
+    def apply(self, event: MarketEvent | Heartbeat | FeedStatus | Timer) -> MarketView:
+        """Take one event in; returns the view, the same object if nothing relevant changed."""
+        self._now_ns = now_ns = max(self._now_ns, event.recv_ns)
+        if isinstance(event, BookDelta):
+            self._seen_ns[Feed.BOOK] = now_ns
+            self._book.apply_delta(event)
+        elif isinstance(event, TradePrint):
+            self._apply_trade(event, now_ns)
+        elif isinstance(event, BookSnapshot):
+            self._seen_ns[Feed.BOOK] = now_ns
+            self._book.apply_snapshot(event)
+        elif not isinstance(event, Timer):
+            self._apply_other(event, now_ns)
+        return self._judge(now_ns)
+
+    def check(self, now_ns: int) -> MarketView:
+        """Judge staleness anew."""
+        self._now_ns = now_ns = max(self._now_ns, now_ns)
+        return self._judge(now_ns)
+
+    def set_own(self, side: Side, price: int, qty: int) -> MarketView:
+        """Tell our resting total at a price (0: none); the view excludes it from now on.
+
+        Withdrawn size stays excluded until the public level changes, for the configured grace.
+        """
+        self._book.set_own(side, price, qty)
+        if not self._hold_until_ns:
+            self._hold_until_ns = self._now_ns + self._own_grace_ns
+        return self._judge(self._now_ns)
+
+    @property
+    def last_price(self) -> int:
+        """Newest trade or mid in quanta, rounded down; kept when the book is not valid."""
+        return self.last_price2 // 2
+
+    @property
+    def gaps(self) -> int:
+        """Times the book lost track of the venue's sequence."""
+        return self._book.gaps
+
+    @property
+    def malformed(self) -> int:
+        """Book messages and trades that were refused as impossible."""
+        return self._book.malformed + self.tape.malformed
+
+    @property
+    def sequence(self) -> int:
+        """Sequence number of the last book message applied."""
+        return self._book.seq
+
+    def feed_age_ns(self, feed: Feed, now_ns: int) -> int | None:
+        """Time since anything arrived on a feed; None if nothing ever did."""
+        seen_ns = self._seen_ns.get(feed)
+        return None if seen_ns is None else max(0, now_ns - seen_ns)
+
+    def price_age_ns(self, now_ns: int) -> int | None:
+        """Time since a best price last changed; None before the first one."""
+        return None if self._price_ns is None else max(0, now_ns - self._price_ns)
+
+    def levels(self, side: Side, limit: int) -> tuple[tuple[int, int], ...]:
+        """Public depth of one side, best first, own size included."""
+        return self._book.levels(side, limit)
+
+    def _apply_trade(self, trade: TradePrint, now_ns: int) -> None:
+        self._seen_ns[Feed.TRADES] = now_ns
+        self.trade_accepted = self.tape.add(trade)
+        if self.trade_accepted:
+            self.last_price2 = 2 * trade.price
+
+    def _apply_other(self, event: FundingUpdate | FeedStatus | Heartbeat, now_ns: int) -> None:
+        if isinstance(event, FundingUpdate):
+            self._seen_ns[Feed.FUNDING] = now_ns
+            if event.mark_price2 > 0:
+                self.mark_price2 = event.mark_price2
+        elif isinstance(event, Heartbeat) or event.up:
+            self._seen_ns[event.feed] = now_ns
+        elif event.feed is Feed.BOOK:
+            self._book.lose_feed()
+
+    def _judge(self, now_ns: int) -> MarketView:
+        book = self._book
+        if self._hold_until_ns and now_ns >= self._hold_until_ns:
+            self._hold_until_ns = 0
+            book.release_holds()
+        top = book.top()
+        verdict = book.verdict()
+        if (
+            now_ns - self._seen_ns.get(Feed.BOOK, now_ns) > self._stale_ns
+            and verdict is not BookVerdict.GAPPED
+        ):
+            verdict = BookVerdict.STALE
+        old = self.view
+        bid, ask, bid_qty, ask_qty, depth_bid, depth_ask, touch_bid, touch_ask = top
+        moved = bid != old.best_bid or ask != old.best_ask
+        if (
+            not moved
+            and verdict is old.verdict
+            and bid_qty == old.bid_qty
+            and ask_qty == old.ask_qty
+            and depth_bid == old.depth_bid_qty
+            and depth_ask == old.depth_ask_qty
+            and touch_bid == old.touch_bid
+            and touch_ask == old.touch_ask
+        ):
+            return old
+        if verdict is BookVerdict.VALID:
+            self.last_price2 = bid + ask
+        if moved:
+            self._price_ns = now_ns
+        self.view = MarketView(old.version + 1, now_ns, verdict, *top)
+        return self.view
