@@ -1,0 +1,1 @@
+"""The quoting engines that ship with the bot."""
