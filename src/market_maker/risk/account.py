@@ -1,0 +1,202 @@
+"""What all markets of an account share: capital, losses, margin, rates, kill switch.
+
+Losses are judged on trading profit summed over markets, without deposits: against its peak
+(drawdown) and against the start of the UTC day. Peak and day start survive restarts and reloads;
+only a new day moves the day start. One settlement currency. Refuses to know orders and markets.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from market_maker.config.risk import RiskConfig
+from market_maker.core.errors import UnusableError
+from market_maker.core.events import BalanceReport
+from market_maker.core.instrument import NANOS
+from market_maker.core.reasons import HaltReason, KillReason
+from market_maker.core.units import money_to_decimal
+from market_maker.risk.kill_switch import KillSwitch
+from market_maker.risk.limits import Account
+from market_maker.risk.rates import RateBudget
+
+DAY_NS = 86_400 * NANOS
+
+
+class Breach(msgspec.Struct, frozen=True, gc=False):
+    """A limit that is broken now: what to halt, what to kill, whose it is."""
+
+    halt: HaltReason | None
+    kill: KillReason | None
+    detail: str
+    account_wide: bool = False
+    exit_process: bool = False
+
+
+class AccountState(msgspec.Struct):
+    """Memory of losses, as money relative to the capital the account started with."""
+
+    pnl: dict[str, int] = {}
+    offset: dict[str, int] = {}
+    peak: int = 0
+    day: int = 0
+    day_start: int = 0
+
+
+class AccountRisk:
+    """Shared by the risk managers of every market."""
+
+    __slots__ = (
+        "_config",
+        "_margin",
+        "_settle",
+        "_shortfall",
+        "_state",
+        "_token",
+        "_total",
+        "capital",
+        "kill",
+        "rates",
+    )
+
+    def __init__(
+        self, config: RiskConfig, capital: int, kill: KillSwitch, state: bytes | None = None
+    ) -> None:
+        """Start with `capital` as money, or continue the memory of an earlier session."""
+        self._config = config
+        self.capital = capital
+        self.kill = kill
+        self.rates = RateBudget(
+            config.requests_per_window,
+            int(config.request_window_s * NANOS),
+            config.cancel_reserve,
+        )
+        self._state = AccountState() if state is None else _decode(state)
+        self._total = sum(self._state.pnl.values())
+        self._margin: dict[str, int] = {}
+        self._shortfall = 0
+        self._settle = ""
+        self._token = 0
+
+    def configure(self, config: RiskConfig) -> None:
+        """Take new limits; the memory of losses stays."""
+        self._config = config
+        self.rates.configure(
+            config.requests_per_window,
+            int(config.request_window_s * NANOS),
+            config.cancel_reserve,
+        )
+
+    def register(self, symbol: str, settle: str, pnl: int) -> None:
+        """Add a market whose books stand at `pnl`; books that start over continue ours."""
+        if self._settle and settle != self._settle:
+            msg = f"{symbol} settles in {settle}, the account in {self._settle}: use two accounts"
+            raise UnusableError(msg)
+        self._settle = settle
+        self._margin[symbol] = 0
+        known = self._state.pnl.setdefault(symbol, 0)
+        if pnl == 0:
+            self._state.offset[symbol] = known
+        self._state.offset.setdefault(symbol, 0)
+
+    def next_token(self) -> int:
+        """Token of one approved order, unique in this session."""
+        self._token += 1
+        return self._token
+
+    def on_pnl(self, symbol: str, pnl: int, now_ns: int) -> None:
+        """Take a market's trading profit since its opening."""
+        state = self._state
+        day = now_ns // DAY_NS
+        if day > state.day:
+            state.day = day
+            state.day_start = self._total
+        value = pnl + state.offset[symbol]
+        known = state.pnl[symbol]
+        if value != known:
+            state.pnl[symbol] = value
+            self._total += value - known
+            state.peak = max(state.peak, self._total)
+
+    def on_balance(self, report: BalanceReport) -> None:
+        """Let the venue's equity cap ours where it is lower."""
+        self._shortfall = max(0, self.equity - report.equity)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several markets share the margin."""
+        return len(self._margin) > 1
+
+    def set_margin(self, symbol: str, margin: int) -> None:
+        """Note the margin that a market binds in its worst case."""
+        self._margin[symbol] = margin
+
+    def view(self, symbol: str) -> Account:
+        """The account as the limits of one market see it."""
+        margin = self._margin
+        others = sum(margin.values()) - margin[symbol] if self.shared else 0
+        return Account(self.capital, self.equity - self._shortfall, others)
+
+    @property
+    def pnl(self) -> int:
+        """Trading profit over all markets since the account's memory began."""
+        return self._total
+
+    @property
+    def equity(self) -> int:
+        """Capital plus trading profit, as money."""
+        return self.capital + self._total
+
+    @property
+    def drawdown(self) -> int:
+        """Fall of the profit from its peak, as money."""
+        return self._state.peak - self._total
+
+    @property
+    def daily_loss(self) -> int:
+        """Loss since the start of the UTC day, as money; negative is a gain."""
+        return self._state.day_start - self._total
+
+    @property
+    def max_drawdown(self) -> int:
+        """Drawdown that engages the kill switch, as money."""
+        return _share(self.capital, self._config.max_drawdown)
+
+    @property
+    def max_daily_loss(self) -> int:
+        """Daily loss that engages the kill switch, as money."""
+        return _share(self.capital, self._config.max_daily_loss)
+
+    def breaches(self) -> tuple[Breach, ...]:
+        """Loss limits that are broken now."""
+        found = []
+        for kill, loss, limit in (
+            (KillReason.DRAWDOWN, self.drawdown, self.max_drawdown),
+            (KillReason.DAILY_LOSS, self.daily_loss, self.max_daily_loss),
+        ):
+            if loss >= limit:
+                detail = f"{money_to_decimal(loss):.2f} of at most {money_to_decimal(limit):.2f}"
+                leave = self._config.on_breach == "exit"
+                found.append(Breach(None, kill, detail, account_wide=True, exit_process=leave))
+        return tuple(found)
+
+    def forgive(self, now_ns: int) -> None:
+        """Start judging losses from here: an operator released a loss latch knowingly."""
+        self._state.peak = self._total
+        self._state.day = now_ns // DAY_NS
+        self._state.day_start = self._total
+
+    def snapshot(self) -> bytes:
+        """Memory that a restart must not forget."""
+        return msgspec.json.encode(self._state)
+
+
+def _share(capital: int, share: float) -> int:
+    return capital * int(share * 1_000_000) // 1_000_000
+
+
+def _decode(data: bytes) -> AccountState:
+    try:
+        return msgspec.json.decode(data, type=AccountState)
+    except msgspec.DecodeError as error:
+        msg = f"account memory cannot be read: {error}"
+        raise UnusableError(msg) from error
