@@ -1,0 +1,1 @@
+"""The embedded exchange: matching, margin, market agents, and the oracle of every test."""
