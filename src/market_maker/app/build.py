@@ -1,0 +1,152 @@
+"""Puts one market's parts together; every mode builds the same ones.
+
+Imports the compiled rooms, so a composition root imports it only after orders left from an
+earlier session have been cancelled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+
+from market_maker import __version__
+from market_maker.config.schema import Settings
+from market_maker.core.clock import Clock
+from market_maker.core.instrument import NANOS, Instrument
+from market_maker.core.reasons import HaltReason
+from market_maker.ledger.ledger import Ledger
+from market_maker.market.market import Market
+from market_maker.quoting.post_only_safety import PostOnlySafety
+from market_maker.quoting.pricing_engine import PricingEngine
+from market_maker.quoting.registry import build_engine
+from market_maker.quoting.reprice_pipeline import RepricePipeline
+from market_maker.risk.account import AccountRisk, Breach
+from market_maker.risk.gate import Gate
+from market_maker.risk.kill_switch import KillSwitch
+from market_maker.risk.risk_manager import RiskManager
+from market_maker.runtime.bot import TradedMarket
+from market_maker.runtime.components import Components, Reports
+from market_maker.runtime.journal import HoldCounter, Journal
+from market_maker.runtime.journal_records import SessionStarted
+from market_maker.runtime.market_bot import MarketBot, MarketHooks
+from market_maker.runtime.observer import Observer, OrderSink
+from market_maker.runtime.state import StateStore
+from market_maker.runtime.strategy import Strategy
+from market_maker.signals.signal_set import SignalSet
+from market_maker.venues.base import Venue
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What the markets of one run share."""
+
+    mode: str
+    scope: str
+    seed: int
+    epoch: int
+    clock: Clock
+    state: StateStore
+    account: AccountRisk
+    on_breach: Callable[[str, Breach], None]
+    on_log: Callable[[str, str, str], None]
+
+
+async def build_market(
+    session: Session,
+    settings: Settings,
+    symbol: str,
+    venue: Venue,
+    observer: Observer,
+    log_order: OrderSink,
+    open_journal: Callable[[Callable[[str], None]], Journal],
+) -> TradedMarket:
+    """Build the bot of one market; `settings` are the market's own, overrides applied."""
+    instrument = await venue.load_instrument()
+    ledger = await open_ledger(session, settings, instrument, venue)
+    bot = MarketBot(
+        symbol,
+        venue,
+        session.clock,
+        settings.runtime,
+        observer,
+        MarketHooks(
+            on_breach=session.on_breach,
+            on_log=session.on_log,
+            save=lambda market, data: session.state.save_ledger(session.scope, market, data),
+        ),
+    )
+    journal = open_journal(bot.fail_journal)
+    journal.append(
+        SessionStarted(
+            now_ns=session.clock.now_ns(),
+            version=__version__,
+            mode=session.mode,
+            market=symbol,
+            epoch=session.epoch,
+            seed=session.seed,
+            config_digest=config_digest(settings),
+            instrument=instrument,
+        )
+    )
+    kill = KillSwitch(session.state.latches(symbol))
+    gate = Gate()
+    parts = Components(
+        market=Market(instrument, settings.market),
+        signals=SignalSet(settings.signals, instrument),
+        pricing=build_pricing(settings, instrument),
+        pipeline=build_pipeline(settings, instrument, venue),
+        post_only=PostOnlySafety(settings.quoting.post_only, instrument),
+        ledger=ledger,
+        risk=RiskManager(settings.risk, instrument, ledger, session.account, gate, kill),
+        gate=gate,
+    )
+    holds = HoldCounter(journal, settings.journal.hold_period_s)
+    strategy = Strategy(
+        parts,
+        Reports(journal, holds, observer, log_order, bot.wake_at),
+        settings.runtime,
+        int(settings.ledger.adverse_horizon_s * NANOS),
+    )
+    strategy.halt(HaltReason.STARTING, session.clock.now_ns(), "building")
+    bot.attach(strategy)
+    return TradedMarket(bot, kill, journal, settings)
+
+
+def build_pricing(settings: Settings, instrument: Instrument) -> PricingEngine:
+    """The pricing engine around the configured quoting engine."""
+    name = settings.quoting.engine
+    engine = build_engine(name, settings.engines.get(name, {}))
+    return PricingEngine(settings.quoting.ladder, instrument, engine)
+
+
+def build_pipeline(settings: Settings, instrument: Instrument, venue: Venue) -> RepricePipeline:
+    """The reprice pipeline of one market."""
+    amends = venue.capabilities.amend
+    return RepricePipeline(settings.quoting.pipeline, instrument, can_amend=amends)
+
+
+async def open_ledger(
+    session: Session, settings: Settings, instrument: Instrument, venue: Venue
+) -> Ledger:
+    """Continue the market's books, or open new ones on the position that the venue reports."""
+    tag = market_tag(settings.account.tag, instrument.symbol)
+    now_ns = session.clock.now_ns()
+    data = session.state.load_ledger(session.scope, instrument.symbol)
+    if data is not None:
+        return Ledger.restore(instrument, settings.ledger, tag, session.epoch, data, now_ns)
+    ledger = Ledger(instrument, settings.ledger, tag, session.epoch)
+    position = await venue.position()
+    ledger.open_at(position.qty, await venue.fills(0), now_ns)
+    return ledger
+
+
+def market_tag(tag: str, symbol: str) -> str:
+    """Tag of one market's client ids: the account's, then four characters of the market's own."""
+    return tag + hashlib.blake2b(symbol.encode(), digest_size=2).hexdigest()
+
+
+def config_digest(settings: Settings) -> str:
+    """Digest of the settings in force; secrets are not part of it."""
+    dump = settings.model_dump_json(exclude={"logging", "metrics"})
+    return hashlib.blake2b(dump.encode(), digest_size=8).hexdigest()

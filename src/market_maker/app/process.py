@@ -1,0 +1,292 @@
+"""What surrounds a bot in a process of its own: lock, store, logs, HTTP, control socket, signals.
+
+Every mode that trades in real time uses this; what differs between modes is the venue. Owns the
+order in which things come up and go down. Refuses to decide anything about trading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from market_maker import __version__
+from market_maker.app.wall_clock import WallClock
+from market_maker.config.logs import LogFormat
+from market_maker.config.options import RunOptions
+from market_maker.config.paths import DataPaths
+from market_maker.config.schema import Settings
+from market_maker.core.errors import MarketMakerError, QueryFailedError
+from market_maker.core.instrument import NANOS
+from market_maker.core.reasons import BotState, KillReason
+from market_maker.runtime.bot import Bot
+from market_maker.runtime.control import ControlServer
+from market_maker.runtime.http_server import HttpServer, HttpSources
+from market_maker.runtime.sd_notify import SdNotifier
+from market_maker.runtime.signals_os import attach
+from market_maker.runtime.status import build_status
+from market_maker.runtime.watchdog import Watchdog
+from market_maker.telemetry.live_process import LiveProcess
+from market_maker.telemetry.logs import LogSetup
+from market_maker.telemetry.metrics import Metrics
+from market_maker.telemetry.reporter import Reporter
+from market_maker.telemetry.snapshot import Status, encode
+
+KILL_WAIT_S = 30.0
+"""How long the control socket waits for a kill to be verified before it answers anyway."""
+
+_CLOCK_PERIOD_S = 30.0
+
+
+def wants_live_view(settings: Settings) -> bool:
+    """Whether a terminal is there to draw on and lines were not asked for."""
+    return settings.logging.format is LogFormat.AUTO and sys.stdout.isatty()
+
+
+class Process:
+    """The surroundings of one bot, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: RunOptions,
+        paths: DataPaths,
+        logs: LogSetup,
+        metrics: Metrics,
+        clock: WallClock,
+        venue: str,
+        reload: Callable[[], None],
+    ) -> None:
+        self.bot: Bot | None = None
+        self._settings = settings
+        self._options = options
+        self._paths = paths
+        self._logs = logs
+        self._metrics = metrics
+        self._clock = clock
+        self._venue = venue
+        self._reload = reload
+        self._log = structlog.get_logger()
+        self._started_ns = clock.now_ns()
+        self._status: Status | None = None
+        self._status_bytes = b"{}"
+        self._clock_offset_s = 0.0
+        self._notifier = SdNotifier(os.environ)
+        self._reporter = Reporter(self._log, settings.logging.health_line_s)
+        self._view: LiveProcess | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._detach: Callable[[], None] = _nothing
+        self._pending_kill = False
+        self._pending_stop = False
+        paths.kill_file.unlink(missing_ok=True)
+        self._watchdog = Watchdog(
+            clock,
+            settings.runtime.stall_after_s,
+            on_stall=lambda report: self._log.error("event_loop_stalled", report=report),
+            on_lag=self._on_lag,
+            on_beat=self._notifier.alive,
+            latch=paths.kill_file,
+            on_latch=lambda: self.kill(KillReason.COMMAND, "the kill command left its file"),
+        )
+        self._control = ControlServer(
+            paths.control_socket,
+            {
+                "status": self._say_status,
+                "kill": self._obey_kill,
+                "rearm": self._obey_rearm,
+                "reload": self._obey_reload,
+            },
+            on_error=lambda detail: self._log.error("control_failed", detail=detail),
+        )
+        self._http = HttpServer(
+            settings.metrics,
+            HttpSources(
+                metrics.registry, self._healthy, self._ready, status=lambda: self._status_bytes
+            ),
+        )
+
+    @property
+    def port(self) -> int:
+        """Port of the HTTP server."""
+        return self._http.port
+
+    async def start(self) -> None:
+        """Listen for signals and commands, before the bot exists: none of them is lost."""
+        loop = asyncio.get_running_loop()
+        self._detach = attach(
+            loop,
+            {
+                signal.SIGUSR1: lambda: self.kill(KillReason.SIGNAL, "SIGUSR1"),
+                signal.SIGUSR2: self._rearm,
+                signal.SIGHUP: self._reload_logged,
+                signal.SIGTERM: self._stop,
+                signal.SIGINT: self._stop,
+            },
+        )
+        await self._control.start()
+
+    def attach(self, bot: Bot) -> None:
+        """Take the bot over once it is built: publish its status from now on."""
+        self.bot = bot
+        if self._pending_kill:
+            self.kill(KillReason.SIGNAL, "SIGUSR1 during the start")
+        if self._pending_stop:
+            bot.stop()
+        if wants_live_view(self._settings):
+            self._view = LiveProcess()
+        self._tasks = [
+            asyncio.get_running_loop().create_task(work)
+            for work in (self._run_publishing(), self._run_clock())
+        ]
+        # Only now: compiling kernels during the start is a stall that everybody expects.
+        self._watchdog.start(asyncio.get_running_loop())
+        self._notifier.ready()
+
+    async def stop(self) -> None:
+        """Take everything down, the lock's owner excepted."""
+        self._notifier.stopping()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.bot is not None:
+            self._publish()
+        await self._control.stop()
+        self._watchdog.stop()
+        if self._view is not None:
+            self._view.close()
+        self._http.stop()
+        self._detach()
+
+    def kill(self, reason: KillReason, detail: str) -> None:
+        """Engage the kill switch; before the bot exists, as soon as it does."""
+        if self.bot is None:
+            self._pending_kill = True
+            return
+        self._log.error("kill_requested", reason=reason.value, detail=detail)
+        self.bot.kill(reason, detail)
+
+    # Signals ----------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        if self.bot is None:
+            self._pending_stop = True
+            return
+        if self.bot.stopping.is_set():
+            for market in self.bot.markets.values():
+                market.bot.skip_flatten = True
+        self.bot.stop()
+
+    def _rearm(self) -> None:
+        if self.bot is not None:
+            self.bot.begin_rearm()
+
+    def _reload_logged(self) -> None:
+        try:
+            self._reload()
+        except MarketMakerError as error:
+            self._log.error("reload_refused", detail=str(error))
+        else:
+            self._log.warning("reloaded")
+
+    def _on_lag(self, lag_ns: int) -> None:
+        self._metrics.observe_loop_lag(lag_ns / NANOS)
+        if lag_ns > self._settings.runtime.stall_after_s * NANOS and self.bot is not None:
+            for market in self.bot.markets.values():
+                market.bot.after_stall(lag_ns)
+
+    # Commands ---------------------------------------------------------------------------------
+
+    async def _say_status(self, _arguments: dict[str, Any]) -> object:
+        self._require_bot()
+        self._publish()
+        return msgspec.to_builtins(self._status)
+
+    async def _obey_kill(self, arguments: dict[str, Any]) -> object:
+        bot = self._require_bot()
+        market = arguments.get("market")
+        bot.kill(KillReason.COMMAND, arguments.get("reason") or "kill command", market)
+        verified = await bot.kill_verified(market, KILL_WAIT_S)
+        self._publish()
+        return {"verified": verified, "open_orders": bot.open_orders_of(market), "detail": ""}
+
+    async def _obey_rearm(self, arguments: dict[str, Any]) -> object:
+        released = await self._require_bot().rearm(arguments.get("market"))
+        names = ", ".join(latch.reason.value for latch in released)
+        self._publish()
+        return {"detail": f"released: {names}" if names else "nothing was engaged"}
+
+    async def _obey_reload(self, _arguments: dict[str, Any]) -> object:
+        self._reload()
+        return {"detail": "reloaded"}
+
+    def _require_bot(self) -> Bot:
+        if self.bot is None:
+            msg = "the bot is still starting: try again in a few seconds"
+            raise MarketMakerError(msg)
+        return self.bot
+
+    # Status -----------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        bot = self._require_bot()
+        status = build_status(
+            bot,
+            self._clock,
+            mode=self._options.mode.value,
+            venue=self._venue,
+            started_ns=self._started_ns,
+            clock_offset_s=self._clock_offset_s,
+            log_tail=self._logs.tail.last,
+        )
+        self._status = status
+        self._status_bytes = encode(status)
+        self._metrics.publish(status)
+        self._reporter.observe(status)
+        if self._view is not None:
+            self._view.send(self._status_bytes)
+
+    async def _run_publishing(self) -> None:
+        while True:
+            self._publish()
+            await asyncio.sleep(self._settings.metrics.status_period_s)
+
+    async def _run_clock(self) -> None:
+        """Keep an eye on the venue's clock; half a round trip is the answer's age."""
+        bot = self._require_bot()
+        venue = next(iter(bot.markets.values())).bot.venue
+        while True:
+            try:
+                asked_ns = self._clock.monotonic_ns()
+                server_ns = await venue.server_time_ns()
+                half_ns = (self._clock.monotonic_ns() - asked_ns) // 2
+                self._clock_offset_s = (self._clock.now_ns() - half_ns - server_ns) / NANOS
+            except QueryFailedError as error:
+                self._log.debug("clock_unknown", detail=str(error))
+            await asyncio.sleep(_CLOCK_PERIOD_S)
+
+    def _healthy(self) -> tuple[bool, str]:
+        stalled_ns = self._watchdog.stalled_ns
+        if stalled_ns:
+            return False, f"event loop stalled for {stalled_ns / NANOS:.1f} s"
+        return True, f"ok {__version__}"
+
+    def _ready(self) -> tuple[bool, str]:
+        status = self._status
+        if status is None:
+            return False, "starting"
+        waiting = [
+            f"{name}: {market.state.value} ({', '.join(halt.reason for halt in market.halts)})"
+            for name, market in status.markets.items()
+            if market.state is not BotState.QUOTING
+        ]
+        return not waiting, "; ".join(waiting) or "quoting"
+
+
+def _nothing() -> None:
+    """No signal handlers to detach yet."""

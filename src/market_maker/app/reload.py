@@ -1,0 +1,55 @@
+"""SIGHUP: new settings for a running bot, all or nothing.
+
+Only what can change without forgetting anything may change: limits, ladder, pipeline, engine,
+endings. Risk memory, signals and books stay. A file with any other difference is refused whole.
+"""
+
+from __future__ import annotations
+
+from market_maker.app.build import build_pipeline, build_pricing
+from market_maker.config.schema import Settings
+from market_maker.core.errors import UnusableError
+from market_maker.quoting.post_only_safety import PostOnlySafety
+from market_maker.runtime.bot import Bot, TradedMarket
+from market_maker.runtime.components import Components
+
+TUNABLE = frozenset({"risk", "quoting", "engines", "shutdown", "kill", "markets"})
+"""Sections that a running bot can take over."""
+
+
+def reload(bot: Bot, new: Settings) -> None:
+    """Apply new settings to every market, or raise UnusableError and change nothing."""
+    fixed = [name for name in Settings.model_fields if name not in TUNABLE]
+    for symbol, market in bot.markets.items():
+        old, asked = market.settings, new.for_market(symbol)
+        changed = [name for name in fixed if getattr(old, name) != getattr(asked, name)]
+        if changed:
+            raise UnusableError(
+                f"[{'], ['.join(changed)}] cannot change while the bot runs: restart it, or undo"
+                " the change; nothing was reloaded"
+            )
+    prepared = [
+        (market, new.for_market(symbol), _components(market, new.for_market(symbol)))
+        for symbol, market in bot.markets.items()
+    ]
+    bot.settings = new
+    bot.account.configure(new.risk)
+    for market, settings, parts in prepared:
+        parts.risk.configure(settings.risk, parts.market.instrument)
+        market.bot.resize(parts)
+        bot.add(TradedMarket(market.bot, market.kill, market.journal, settings))
+
+
+def _components(market: TradedMarket, settings: Settings) -> Components:
+    parts = market.bot.strategy.parts
+    instrument = parts.market.instrument
+    return Components(
+        market=parts.market,
+        signals=parts.signals,
+        pricing=build_pricing(settings, instrument),
+        pipeline=build_pipeline(settings, instrument, market.bot.venue),
+        post_only=PostOnlySafety(settings.quoting.post_only, instrument),
+        ledger=parts.ledger,
+        risk=parts.risk,
+        gate=parts.gate,
+    )

@@ -1,0 +1,225 @@
+"""The bot on the embedded exchange, in real time: the default mode, without keys or network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+import uvloop
+
+from market_maker import __version__
+from market_maker.app.process import Process, wants_live_view
+from market_maker.app.wall_clock import WallClock
+from market_maker.config.logs import LogLevel
+from market_maker.config.options import RunOptions
+from market_maker.config.paths import DataPaths
+from market_maker.config.schema import Settings
+from market_maker.core.errors import ExitCode, MarketMakerError
+from market_maker.core.instrument import NANOS
+from market_maker.core.units import money_from_decimal
+from market_maker.risk.account import AccountRisk
+from market_maker.risk.kill_switch import KillSwitch
+from market_maker.runtime.bot import Bot
+from market_maker.runtime.journal import FileJournal, Journal, NullJournal
+from market_maker.runtime.lock import InstanceLock
+from market_maker.runtime.state import StateStore
+from market_maker.runtime.stores import SqliteStore
+from market_maker.telemetry import logs
+from market_maker.telemetry.metrics import Metrics
+from market_maker.telemetry.order_log import OrderLog
+from market_maker.telemetry.redaction import Redactor
+
+DEFAULT_SEED = 1
+
+
+def run(settings: Settings, options: RunOptions, load: Callable[[], Settings]) -> int:
+    """Trade until told to stop; returns the exit code. `load` reads the settings again."""
+    clock = WallClock()
+    paths = DataPaths(options.data_dir, options.mode, options.markets)
+    paths.ensure()
+    with contextlib.ExitStack() as stack:
+        lock = InstanceLock(paths.lock_file, options.mode.value, clock.now_ns())
+        stack.callback(lock.release)
+        state = StateStore(SqliteStore(paths.state_file))
+        stack.callback(state.close)
+        setup = logs.configure(
+            settings.logging,
+            redactor=Redactor(),
+            now_ns=clock.now_ns,
+            file=paths.log_file if wants_live_view(settings) else None,
+        )
+        stack.callback(setup.close)
+        session = _Session(settings, options, paths, setup, state, clock, load)
+        return uvloop.run(session.run())
+
+
+class _Session:
+    """One run of the process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: RunOptions,
+        paths: DataPaths,
+        setup: logs.LogSetup,
+        state: StateStore,
+        clock: WallClock,
+        load: Callable[[], Settings],
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._paths = paths
+        self._logs = setup
+        self._state = state
+        self._clock = clock
+        self._load = load
+        self._log = structlog.get_logger()
+        self._epoch = 0
+        self._bot: Bot | None = None
+
+    async def run(self) -> int:
+        """Come up, trade, go down."""
+        options = self._options
+        metrics = Metrics(version=__version__, mode=options.mode.value)
+        process = Process(
+            self._settings,
+            options,
+            self._paths,
+            self._logs,
+            metrics,
+            self._clock,
+            "simulated",
+            self._reload,
+        )
+        self._log.info(
+            "starting",
+            version=__version__,
+            mode=options.mode.value,
+            markets=list(options.markets),
+            url=f"http://{self._settings.metrics.host}:{process.port}/status",
+        )
+        await process.start()
+        try:
+            bot = await self._build(metrics)
+            process.attach(bot)
+            if options.duration_s is not None:
+                asyncio.get_running_loop().call_later(options.duration_s, bot.stop)
+            await self._trade(bot)
+            code = await bot.shutdown(self._epoch)
+            if code is ExitCode.ORDERS_MAY_REST:
+                self._log.error("shutdown_incomplete", detail="orders may still rest at the venue")
+            return code
+        finally:
+            await process.stop()
+
+    async def _trade(self, bot: Bot) -> None:
+        """Run until told to stop; a stop during the start is obeyed at once."""
+        starting = asyncio.get_running_loop().create_task(bot.start())
+        stopping = asyncio.get_running_loop().create_task(bot.stopping.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stopping
+        else:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+
+    async def _build(self, metrics: Metrics) -> Bot:
+        settings, options, state = self._settings, self._options, self._state
+        seed = DEFAULT_SEED if options.seed is None else options.seed
+        scope = f"seed-{seed}"
+        if options.fresh:
+            for symbol in options.markets:
+                state.forget(scope, symbol)
+        notice = _Notice(self._clock)
+        # The exchange compiles first and orders left from before are cancelled; the rest follows.
+        from market_maker.venues.simulated.client import SimulatedVenue  # noqa: PLC0415 - see above
+        from market_maker.venues.simulated.exchange import open_exchange  # noqa: PLC0415 - see above
+        from market_maker.venues.simulated.wire import Wire  # noqa: PLC0415 - see above
+
+        own = {s: settings.for_market(s).venue.simulated for s in options.markets}
+        exchange = open_exchange(
+            settings.venue.simulated, seed, own, self._paths.exchange_dir, fresh=options.fresh
+        )
+        wire = Wire(exchange, self._clock)
+        venues = {s: SimulatedVenue(wire, s, self._clock) for s in options.markets}
+        for symbol, venue in venues.items():
+            await venue.load_instrument()
+            outcome = await venue.cancel_all()
+            self._log.debug("old_orders_cancelled", market=symbol, result=outcome.result.value)
+
+        from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
+
+        self._epoch = state.next_epoch(self._clock.now_ns())
+        state.take_clean_stop()
+        account = AccountRisk(
+            settings.risk,
+            money_from_decimal(settings.account.capital_quote),
+            KillSwitch(state.latches()),
+            state.load_risk(scope),
+        )
+        bot = Bot(settings, account, state, scope, self._clock, on_close=exchange.close)
+        session = Session(
+            mode=options.mode.value,
+            scope=scope,
+            seed=seed,
+            epoch=self._epoch,
+            clock=self._clock,
+            state=state,
+            account=account,
+            on_breach=bot.on_breach,
+            on_log=self._write_log,
+        )
+        debug = settings.logging.level is LogLevel.DEBUG
+        for symbol, venue in venues.items():
+            market_metrics = metrics.market(symbol)
+            bot.add(
+                await build_market(
+                    session,
+                    settings.for_market(symbol),
+                    symbol,
+                    venue,
+                    market_metrics,
+                    OrderLog(symbol, enabled=debug),
+                    partial(self._journal, symbol),
+                )
+            )
+        notice.close()
+        self._bot = bot
+        return bot
+
+    def _journal(self, symbol: str, failed: Callable[[str], None]) -> Journal:
+        config = self._settings.for_market(symbol).journal
+        if not config.enabled:
+            return NullJournal()
+        return FileJournal(self._paths.journal_dir(symbol), self._epoch, config, failed)
+
+    def _write_log(self, level: str, event: str, detail: str) -> None:
+        getattr(self._log, level)(event, detail=detail)
+
+    def _reload(self) -> None:
+        from market_maker.app.reload import reload  # noqa: PLC0415 - the compiled rooms are up by then
+
+        if self._bot is None:
+            msg = "the bot is still starting: nothing was reloaded"
+            raise MarketMakerError(msg)
+        reload(self._bot, self._load())
+
+
+class _Notice:
+    """Says on standard error why nothing happens yet, and when it is over if it took long."""
+
+    def __init__(self, clock: WallClock) -> None:
+        self._clock = clock
+        self._started_ns = clock.monotonic_ns()
+        print("starting; the first start compiles for up to half a minute", file=sys.stderr)  # noqa: T201 - before there is a view
+
+    def close(self) -> None:
+        """Say that it is over."""
+        took_s = (self._clock.monotonic_ns() - self._started_ns) / NANOS
+        if took_s > 5:
+            print(f"compiled in {took_s:.0f} s", file=sys.stderr)  # noqa: T201 - likewise

@@ -1,0 +1,142 @@
+"""The bot on the embedded exchange in virtual time: hours of trading in seconds, always the same.
+
+The composition root of simulations, tests and benchmarks. It differs from `app.sim` in the
+clock, the loop and the stores alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from market_maker.app.build import Session, build_market
+from market_maker.config.schema import Settings
+from market_maker.core.errors import ExitCode
+from market_maker.core.instrument import NANOS
+from market_maker.core.units import money_from_decimal
+from market_maker.risk.account import AccountRisk
+from market_maker.risk.kill_switch import KillSwitch
+from market_maker.runtime.bot import Bot
+from market_maker.runtime.journal import DigestJournal, Journal
+from market_maker.runtime.observer import Observer, SilentObserver
+from market_maker.runtime.sim_loop import SimLoop, VirtualClock
+from market_maker.runtime.state import StateStore
+from market_maker.runtime.stores import MemoryStore
+from market_maker.venues.base import Venue
+from market_maker.venues.simulated.client import SimulatedVenue
+from market_maker.venues.simulated.exchange import SimulatedExchange, open_exchange
+from market_maker.venues.simulated.wire import Wire
+
+EPOCH_NS = 1_700_000_000 * NANOS
+"""When virtual sessions begin: mid-day, so that a short run does not cross midnight UTC."""
+
+_T = TypeVar("_T")
+_Wrap = Callable[[Venue, str], Venue]
+
+
+class VirtualRun:
+    """One bot, its exchange and its clock, in virtual time.
+
+    Give `exchange` and `store` of an earlier run to start again where it ended. `wrap` may put
+    something between the bot and its venue.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        markets: tuple[str, ...] = ("SOL-USD",),
+        *,
+        seed: int = 1,
+        exchange: SimulatedExchange | None = None,
+        store: MemoryStore | None = None,
+        shuffle_seed: int | None = None,
+        start_ns: int = EPOCH_NS,
+        observer: Observer | None = None,
+        journal: Callable[[str], Journal] | None = None,
+        wrap: _Wrap | None = None,
+    ) -> None:
+        self.settings = settings
+        self.loop = SimLoop(shuffle_seed)
+        self.clock = VirtualClock(self.loop, start_ns)
+        own = {symbol: settings.for_market(symbol).venue.simulated for symbol in markets}
+        self.exchange = exchange or open_exchange(settings.venue.simulated, seed, own)
+        self.store = store or MemoryStore()
+        self.log: list[tuple[str, str, str]] = []
+        self.bot: Bot
+        self._symbols = markets
+        self._seed = seed
+        self._observer = observer or SilentObserver()
+        self._open_journal = journal or (lambda _symbol: DigestJournal())
+        self._wrap = wrap
+        self._epoch = 0
+
+    def run(self, work: Callable[[VirtualRun], Awaitable[_T]]) -> _T:
+        """Start the bot, do `work`, and close the loop; the bot is left as `work` leaves it."""
+        try:
+            with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+                return runner.run(self._session(work))
+        finally:
+            self.loop.close()
+
+    def trade(self, duration_s: float) -> ExitCode:
+        """Quote for a while, then shut down in good order."""
+
+        async def work(run: VirtualRun) -> ExitCode:
+            await asyncio.sleep(duration_s)
+            return await run.stop()
+
+        return self.run(work)
+
+    async def stop(self) -> ExitCode:
+        """Shut the bot down."""
+        return await self.bot.shutdown(self._epoch)
+
+    async def _session(self, work: Callable[[VirtualRun], Awaitable[_T]]) -> _T:
+        state = StateStore(self.store)
+        self._epoch = state.next_epoch(self.clock.now_ns())
+        state.take_clean_stop()
+        scope = f"seed-{self._seed}"
+        account = AccountRisk(
+            self.settings.risk,
+            money_from_decimal(self.settings.account.capital_quote),
+            KillSwitch(state.latches()),
+            state.load_risk(scope),
+        )
+        self.bot = Bot(self.settings, account, state, scope, self.clock)
+        session = Session(
+            mode="sim",
+            scope=scope,
+            seed=self._seed,
+            epoch=self._epoch,
+            clock=self.clock,
+            state=state,
+            account=account,
+            on_breach=self.bot.on_breach,
+            on_log=lambda level, event, detail: self.log.append((level, event, detail)),
+        )
+        wire = Wire(self.exchange, self.clock)
+        for symbol in self._symbols:
+            venue: Venue = SimulatedVenue(wire, symbol, self.clock)
+            if self._wrap is not None:
+                venue = self._wrap(venue, symbol)
+            market = await build_market(
+                session,
+                self.settings.for_market(symbol),
+                symbol,
+                venue,
+                self._observer,
+                _silent,
+                partial(self._journal, symbol),
+            )
+            self.bot.add(market)
+        await self.bot.start()
+        return await work(self)
+
+    def _journal(self, symbol: str, _failed: Callable[[str], None]) -> Journal:
+        return self._open_journal(symbol)
+
+
+def _silent(*_event: object) -> None:
+    """No order log in virtual time; the journal says more."""

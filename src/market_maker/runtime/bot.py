@@ -1,0 +1,198 @@
+"""The account's bot: several markets under one account risk, one kill switch, one ending.
+
+Owns what markets share and the commands that reach all of them. Each market runs on its own;
+one that fails leaves the others quoting. Simulation, paper and live run this same object: it
+knows a clock, a store and venues through their protocols, and nothing of processes, files,
+terminals or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from market_maker.config.schema import Settings
+from market_maker.core.clock import Clock
+from market_maker.core.errors import ExitCode, UnusableError
+from market_maker.core.reasons import KillReason
+from market_maker.risk.account import AccountRisk, Breach
+from market_maker.risk.kill_switch import KillSwitch, Latch
+from market_maker.runtime.journal import Journal
+from market_maker.runtime.journal_records import CallMade, KillChanged, SessionEnded
+from market_maker.runtime.market_bot import MarketBot
+from market_maker.runtime.state import StateStore
+
+
+class TradedMarket(msgspec.Struct, frozen=True):
+    """One market of the bot with what it does not share."""
+
+    bot: MarketBot
+    kill: KillSwitch
+    journal: Journal
+    settings: Settings
+
+
+class Bot:
+    """Runs every market of one account until told to stop.
+
+    `scope` names the account's books in the store: another venue or embedded exchange has others.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        account: AccountRisk,
+        state: StateStore,
+        scope: str,
+        clock: Clock,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self.account = account
+        self.markets: dict[str, TradedMarket] = {}
+        self.stopping = asyncio.Event()
+        self.risk_stop = False
+        self._state = state
+        self._scope = scope
+        self._clock = clock
+        self._on_close = on_close
+        self._rearming: asyncio.Task[None] | None = None
+
+    def add(self, market: TradedMarket) -> None:
+        """Take one more market; before `start`."""
+        self.markets[market.bot.symbol] = market
+
+    # Life -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start every market; a latched kill switch stays engaged."""
+        await asyncio.gather(*(self._start(market) for market in self.markets.values()))
+
+    async def _start(self, market: TradedMarket) -> None:
+        if self._killed(market):
+            market.bot.hold_killed()
+        await market.bot.start()
+        if self._killed(market):
+            market.bot.begin_kill(self._kill_slippage_bps(market))
+
+    def stop(self, *, risk_stop: bool = False) -> None:
+        """Ask for an orderly end; idempotent."""
+        self.risk_stop |= risk_stop
+        self.stopping.set()
+
+    async def shutdown(self, epoch: int) -> ExitCode:
+        """Cancel, verify and let go of every market within the deadline."""
+        shutdown = self.settings.shutdown
+        flatten = shutdown.flatten_slippage_bps if shutdown.flatten else None
+        bots = [market.bot for market in self.markets.values()]
+        results = await asyncio.gather(
+            *(bot.stop(shutdown.timeout_s, flatten) for bot in bots), return_exceptions=True
+        )
+        clean = all(result is True for result in results)
+        now_ns = self._clock.now_ns()
+        for market in self.markets.values():
+            await market.bot.close()
+            market.bot.save()
+            market.journal.append(SessionEnded(now_ns, clean))
+        self.save()
+        self._on_close()
+        if clean:
+            self._state.mark_clean_stop(epoch, now_ns)
+        if not clean:
+            return ExitCode.ORDERS_MAY_REST
+        return ExitCode.RISK_STOP if self.risk_stop else ExitCode.CLEAN
+
+    def save(self) -> None:
+        """Hand the account's memory to the store."""
+        self._state.save_risk(self._scope, self.account.snapshot())
+
+    # Kill switch ------------------------------------------------------------------------------
+
+    def kill(self, reason: KillReason, detail: str, market: str | None = None) -> None:
+        """Engage the kill switch of the account, or of one market, and start cancelling."""
+        now_ns = self._clock.now_ns()
+        if market is None:
+            self.account.kill.engage(reason, now_ns, detail)
+            hit = list(self.markets.values())
+        else:
+            hit = [self._market(market)]
+            hit[0].kill.engage(reason, now_ns, detail)
+        for each in hit:
+            each.journal.append(KillChanged(now_ns, reason, detail))
+            each.bot.begin_kill(self._kill_slippage_bps(each))
+
+    def on_breach(self, symbol: str, breach: Breach) -> None:
+        """Follow a breach that engaged a kill switch: cancel, and leave if so configured."""
+        if breach.kill is None:
+            return
+        hit = list(self.markets.values()) if breach.account_wide else [self.markets[symbol]]
+        for market in hit:
+            if not market.bot.killing:
+                now_ns = self._clock.now_ns()
+                market.journal.append(KillChanged(now_ns, breach.kill, breach.detail))
+                market.bot.begin_kill(self._kill_slippage_bps(market))
+        if breach.exit_process:
+            self.stop(risk_stop=True)
+
+    async def kill_verified(self, market: str | None, timeout_s: float) -> bool:
+        """Wait until the kill procedure has seen that nothing rests; False at the deadline."""
+        hit = [self._market(market)] if market else list(self.markets.values())
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*(each.bot.killed.wait() for each in hit))
+        except TimeoutError:
+            return False
+        return True
+
+    async def rearm(self, market: str | None = None) -> tuple[Latch, ...]:
+        """Release what was latched; each market quotes again once it agrees with its venue."""
+        now_ns = self._clock.now_ns()
+        hit = [self._market(market)] if market else list(self.markets.values())
+        if market is None:
+            released = self.account.kill.release(now_ns)
+            self.account.forgive(now_ns)
+        elif self.account.kill.engaged:
+            msg = "the account's kill switch is engaged: rearm without --market"
+            raise UnusableError(msg)
+        else:
+            released = ()
+        for each in hit:
+            released += each.kill.release(now_ns)
+            each.journal.append(CallMade(now_ns, "rearm", {}))
+            each.journal.append(KillChanged(now_ns, None))
+        await asyncio.gather(*(each.bot.rearm() for each in hit))
+        return released
+
+    def begin_rearm(self) -> None:
+        """Rearm from a signal handler; idempotent while it runs."""
+        if self._rearming is None or self._rearming.done():
+            self._rearming = asyncio.get_running_loop().create_task(self._rearm_all())
+
+    async def _rearm_all(self) -> None:
+        await self.rearm()
+
+    def open_orders_of(self, market: str | None) -> int:
+        """Orders of one market, or of all, that may be at the venue as far as our books know."""
+        hit = [self._market(market)] if market else list(self.markets.values())
+        return sum(len(each.bot.strategy.parts.ledger.live_orders()) for each in hit)
+
+    def _market(self, symbol: str) -> TradedMarket:
+        market = self.markets.get(symbol)
+        if market is None:
+            msg = f"the bot does not trade {symbol}; it trades {', '.join(self.markets)}"
+            raise UnusableError(msg)
+        return market
+
+    def _killed(self, market: TradedMarket) -> bool:
+        return self.account.kill.engaged or market.kill.engaged
+
+    def _kill_slippage_bps(self, market: TradedMarket) -> float | None:
+        kill = market.settings.kill
+        return kill.flatten_slippage_bps if kill.flatten else None
+
+
+def latch_detail(reasons: Mapping[KillReason, Latch]) -> str:
+    """What engaged a kill switch, in words."""
+    return "; ".join(f"{latch.reason.value}: {latch.detail}" for latch in reasons.values())

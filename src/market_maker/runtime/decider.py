@@ -1,0 +1,157 @@
+"""From a level's target to at most one command.
+
+Asks the pipeline what to do, the risk manager whether it may be done, and records both. An
+approval is already reserved when it is returned, so its holder must send it. Refuses to price.
+"""
+
+from __future__ import annotations
+
+from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
+from market_maker.core.errors import InvariantError
+from market_maker.core.events import RequestKind
+from market_maker.core.readings import Readings
+from market_maker.core.reasons import DecisionReason, Resting
+from market_maker.ledger.order_lifecycle import OrderStatus
+from market_maker.ledger.orders import OrderRecord
+from market_maker.market.market_view import MarketView
+from market_maker.quoting.decision import Action, Decision, RestingOrder, RestingState
+from market_maker.quoting.ladder import Ladder
+from market_maker.risk.order_checks import Refused
+from market_maker.runtime.components import Components, Noted, Reports
+from market_maker.runtime.journal_records import CallMade, DecisionMade
+
+_RESTING_STATES = {
+    OrderStatus.OPEN: RestingState.RESTING,
+    OrderStatus.PENDING: RestingState.IN_FLIGHT,
+    OrderStatus.AMENDING: RestingState.IN_FLIGHT,
+    OrderStatus.CANCELLING: RestingState.CANCELLING,
+    OrderStatus.UNKNOWN: RestingState.UNKNOWN,
+}
+_HALTED_WAIT = Decision(Action.WAIT, DecisionReason.HALTED)
+_HALTED_KEEP = Decision(Action.HOLD, DecisionReason.HALTED)
+_HALTED_CANCEL = Decision(Action.CANCEL, DecisionReason.HALTED)
+_IN_FLIGHT = Decision(Action.WAIT, DecisionReason.IN_FLIGHT)
+
+_Command = Approved | CancelRequest | None
+
+
+class Decider:
+    """Decides for every level of one market."""
+
+    def __init__(self, parts: Components, reports: Reports) -> None:
+        self.parts = parts
+        self.noted: dict[LevelId, Noted] = {}
+        self._reports = reports
+
+    def decide(
+        self,
+        level: LevelId,
+        version: int,
+        now_ns: int,
+        ladder: Ladder | None,
+        readings: Readings | None,
+        view: MarketView,
+    ) -> _Command:
+        """One level's next command, None to leave things as they are."""
+        record = self.parts.ledger.order_at(level)
+        if record is not None and not record.live:
+            decision = _IN_FLIGHT  # closed, but fills behind it are still to come
+        elif not self.parts.gate.is_open or ladder is None or readings is None:
+            decision = self._halted(record)
+        else:
+            target = ladder.target(level)
+            decision = self.parts.pipeline.decide(target, _known(record), view, readings, now_ns)
+        command, detail = self._command(level, decision, record, view, now_ns)
+        self.noted[level] = Noted(decision, detail)
+        self._reports.observer.on_decision(decision.reason)
+        if command is None:
+            self._reports.holds.held(level, decision.reason, now_ns)
+            if decision.wake_ns > now_ns:
+                self._reports.wake_at(decision.wake_ns)
+        else:
+            made = DecisionMade(now_ns, level, version, decision.reason, command)
+            self._reports.journal.append(made)
+        return command
+
+    def cancel(self, record: OrderRecord, now_ns: int) -> tuple[CancelRequest | None, str]:
+        """Take one order away as soon as the cancel lane has room."""
+        verdict = self.parts.risk.approve_cancel(record.client_id, now_ns)
+        if isinstance(verdict, Refused):
+            self._reports.observer.on_refusal(verdict.reason)
+            self._reports.wake_at(now_ns + max(verdict.retry_ns, 1))
+            return None, f"{verdict.reason.value}: {verdict.detail}"
+        self._reports.observer.on_request(record.side, RequestKind.CANCEL)
+        self._reports.log_order(record.client_id, record.side, record.level, "cancel", "")
+        return verdict, ""
+
+    def cancel_all(self, now_ns: int) -> int:
+        """Account for a mass cancel that is about to be sent; how long to wait, 0 if now."""
+        wait_ns = self.parts.risk.approve_cancel_all(now_ns)
+        if wait_ns == 0:
+            self._reports.journal.append(CallMade(now_ns, "cancel_all", {}))
+        return wait_ns
+
+    def propose(self, proposal: Proposal, view: MarketView, now_ns: int) -> Approved | Refused:
+        """Ask risk for an order; an approval is reserved and must be sent."""
+        verdict = self.parts.risk.approve(proposal, view, now_ns)
+        if isinstance(verdict, Refused):
+            self._reports.observer.on_refusal(verdict.reason)
+            return verdict
+        self._reports.observer.on_request(verdict.side, verdict.kind)
+        detail = f"{verdict.qty}@{verdict.price}"
+        self._reports.log_order(
+            verdict.client_id, verdict.side, verdict.level, verdict.kind.value, detail
+        )
+        if proposal.level is None:
+            self._reports.journal.append(verdict)
+        return verdict
+
+    def _halted(self, record: OrderRecord | None) -> Decision:
+        if record is None:
+            return _HALTED_WAIT
+        if record.status is not OrderStatus.OPEN:
+            return _IN_FLIGHT
+        return _HALTED_KEEP if self.parts.gate.resting is Resting.KEEP else _HALTED_CANCEL
+
+    def _command(
+        self,
+        level: LevelId,
+        decision: Decision,
+        record: OrderRecord | None,
+        view: MarketView,
+        now_ns: int,
+    ) -> tuple[_Command, str]:
+        match decision.action:
+            case Action.HOLD | Action.WAIT:
+                return None, ""
+            case Action.CANCEL if record is not None:
+                return self.cancel(record, now_ns)
+            case Action.AMEND if record is not None:
+                kind, client_id = RequestKind.AMEND, record.client_id
+            case Action.PLACE if record is None:
+                kind, client_id = RequestKind.SUBMIT, ""
+            case _:
+                msg = f"{level}: {decision.action.value} decided for {record}"
+                raise InvariantError(msg)
+        proposal = Proposal(
+            level.side,
+            decision.price,
+            decision.qty,
+            level,
+            kind,
+            client_id,
+            reduce_only=decision.reduce_only,
+        )
+        verdict = self.propose(proposal, view, now_ns)
+        if isinstance(verdict, Refused):
+            self.parts.pipeline.on_failure(level, now_ns)
+            return None, f"{verdict.reason.value}: {verdict.detail}"
+        return verdict, ""
+
+
+def _known(record: OrderRecord | None) -> RestingOrder | None:
+    """What quoting may know of a level's order."""
+    if record is None:
+        return None
+    state = _RESTING_STATES[record.status]
+    return RestingOrder(record.price, record.qty, record.remaining, record.sent_ns, state)

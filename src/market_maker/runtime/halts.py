@@ -1,0 +1,80 @@
+"""Closing and opening the gate, with every change on record.
+
+Owns the link between the gate and the journal. Refuses to know why a reason arises; the one
+judgement here is what the state of the book means for the gate.
+"""
+
+from __future__ import annotations
+
+from market_maker.core.reasons import BookVerdict, BotState, HaltReason
+from market_maker.market.market_view import MarketView
+from market_maker.risk.account import Breach
+from market_maker.risk.gate import Gate
+from market_maker.risk.risk_manager import RiskManager
+from market_maker.runtime.journal import Journal
+from market_maker.runtime.journal_records import GateChanged
+
+_STATE_OF_HALT = {
+    HaltReason.STOPPING: BotState.STOPPING,
+    HaltReason.KILLED: BotState.KILLED,
+    HaltReason.STARTING: BotState.STARTING,
+    HaltReason.SYNCING: BotState.SYNCING,
+}
+
+
+class Halts:
+    """One market's halts."""
+
+    def __init__(self, gate: Gate, journal: Journal) -> None:
+        self._gate = gate
+        self._journal = journal
+
+    @property
+    def state(self) -> BotState:
+        """Where this market's bot is in its life."""
+        reasons = self._gate.reasons
+        for reason, state in _STATE_OF_HALT.items():
+            if reason in reasons:
+                return state
+        return BotState.HALTED if reasons else BotState.QUOTING
+
+    def close(self, reason: HaltReason, now_ns: int, detail: str) -> bool:
+        """Add a reason; True if it is new."""
+        if not self._gate.close(reason, now_ns, detail):
+            return False
+        self._journal.append(GateChanged(now_ns, reason, closed=True, detail=detail))
+        return True
+
+    def open(self, reason: HaltReason, now_ns: int) -> bool:
+        """Withdraw a reason; True if it held."""
+        if self._gate.open(reason, now_ns) is None:
+            return False
+        self._journal.append(GateChanged(now_ns, reason, closed=False))
+        return True
+
+    def judge_book(self, view: MarketView, now_ns: int) -> None:
+        """Let the gate follow the book's verdict."""
+        if view.valid:
+            if not self._gate.is_open:
+                self.open(HaltReason.BOOK_INVALID, now_ns)
+                self.open(HaltReason.FEED_STALE, now_ns)
+        elif view.verdict is BookVerdict.STALE:
+            self.close(HaltReason.FEED_STALE, now_ns, "no message on the book feed")
+        else:
+            self.close(HaltReason.BOOK_INVALID, now_ns, view.verdict.value)
+
+    def enforce(
+        self, risk: RiskManager, view: MarketView, now_ns: int, feed_age_ns: int
+    ) -> tuple[Breach, ...]:
+        """Let risk judge market and account, and record what it changed."""
+        before = dict(self._gate.reasons)
+        breaches = risk.enforce(view, now_ns, feed_age_ns)
+        after = self._gate.reasons
+        for reason, halt in after.items():
+            if reason not in before:
+                record = GateChanged(now_ns, reason, closed=True, detail=halt.detail)
+                self._journal.append(record)
+        for reason in before:
+            if reason not in after:
+                self._journal.append(GateChanged(now_ns, reason, closed=False))
+        return breaches

@@ -1,0 +1,369 @@
+"""One market's bot: its tasks, and the path from start to quoting to an end that left nothing.
+
+Owns the tasks of one market and the order in which they start and stop. Every event and every
+decision goes to the strategy; every repair to the reconciler. A rule that our own code breaks
+closes this market's gate and cancels; other markets go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import msgspec
+
+from market_maker.config.runtime import RuntimeConfig
+from market_maker.core.clock import Clock
+from market_maker.core.commands import LevelId, Proposal
+from market_maker.core.errors import VenueUnavailableError
+from market_maker.core.events import Event, RequestKind, Timer
+from market_maker.core.instrument import NANOS
+from market_maker.core.reasons import HaltReason
+from market_maker.ledger.order_lifecycle import OrderStatus
+from market_maker.risk.account import Breach
+from market_maker.risk.order_checks import Refused
+from market_maker.runtime.components import Components, Repair
+from market_maker.runtime.deadlines import Deadlines
+from market_maker.runtime.executor import Executor
+from market_maker.runtime.level_task import run_level
+from market_maker.runtime.observer import Observer
+from market_maker.runtime.reconciler import Reconciler
+from market_maker.runtime.strategy import Strategy
+from market_maker.runtime.supervisor import Supervisor
+from market_maker.venues.base import Venue
+
+TICK_NS = NANOS // 4
+"""How often time alone is judged: staleness, dwell, limits, overdue orders."""
+
+
+class MarketHooks(msgspec.Struct, frozen=True):
+    """What a market's bot tells its owner."""
+
+    on_breach: Callable[[str, Breach], None]
+    on_log: Callable[[str, str, str], None]
+    save: Callable[[str, bytes], None]
+
+
+class MarketBot:
+    """Runs one market until stopped."""
+
+    def __init__(
+        self,
+        symbol: str,
+        venue: Venue,
+        clock: Clock,
+        config: RuntimeConfig,
+        observer: Observer,
+        hooks: MarketHooks,
+    ) -> None:
+        self.symbol = symbol
+        self.venue = venue
+        self.executor = Executor(venue, clock, self.deliver, self._acked)
+        self.supervisor = Supervisor(self._task_ended)
+        self.skip_flatten = False
+        self.killed = asyncio.Event()
+        self.last_error = ""
+        self._clock = clock
+        self._config = config
+        self._observer = observer
+        self._hooks = hooks
+        self._deadlines = Deadlines(asyncio.get_running_loop(), clock, self._due)
+        self.wake_at = self._deadlines.at
+        self._strategy: Strategy | None = None
+        self._reconciler: Reconciler | None = None
+
+    def attach(self, strategy: Strategy) -> None:
+        """Take the strategy, which was built around this bot's `wake_at`."""
+        self._strategy = strategy
+        self._reconciler = Reconciler(
+            strategy, self.venue, self.executor, self._clock, self._config, self._observer
+        )
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy; present from `attach` on."""
+        assert self._strategy is not None, "attach() comes first"
+        return self._strategy
+
+    @property
+    def reconciler(self) -> Reconciler:
+        """The reconciler; present from `attach` on."""
+        assert self._reconciler is not None, "attach() comes first"
+        return self._reconciler
+
+    # Events -----------------------------------------------------------------------------------
+
+    def deliver(self, event: Event) -> None:
+        """Apply one event; the sink of the venue and of the executor."""
+        if self._strategy is None:
+            return
+        try:
+            self._strategy.step(event)
+        except Exception as error:  # noqa: BLE001 - a broken rule must not reach the venue's pump
+            self.fail(HaltReason.INVARIANT, f"{type(error).__name__}: {error}")
+
+    def fail(self, reason: HaltReason, detail: str) -> None:
+        """Close this market's gate for good and take every order away."""
+        if reason in self.strategy.parts.gate.reasons:
+            return
+        self.last_error = detail
+        self._hooks.on_log("error", "market_failed", f"{self.symbol}: {detail}")
+        self.strategy.halt(reason, self._clock.now_ns(), detail)
+        if "sweep" not in self.supervisor.running:
+            self.supervisor.start("sweep", self.cancel_everything(), may_return=True)
+
+    def after_stall(self, lag_ns: int) -> None:
+        """The loop stood still: nothing may act on what was decided before it."""
+        now_ns = self._clock.now_ns()
+        self.strategy.halt(HaltReason.LOOP_STALLED, now_ns, f"{lag_ns / NANOS:.2f} s")
+        self.deliver(Timer(now_ns))
+        self.strategy.clear(HaltReason.LOOP_STALLED, now_ns)
+
+    def fail_journal(self, detail: str) -> None:
+        """Stop quoting without a record; cancels and books go on."""
+        self._hooks.on_log("error", "journal_failed", f"{self.symbol}: {detail}")
+        self.strategy.halt(HaltReason.JOURNAL_FAILED, self._clock.now_ns(), detail)
+
+    def _due(self, now_ns: int) -> None:
+        self.deliver(Timer(now_ns))
+
+    def _acked(self, _kind: RequestKind, seconds: float) -> None:
+        self._observer.observe_order_ack(seconds)
+
+    def _task_ended(self, name: str, detail: str, error: BaseException | None) -> None:
+        self.fail(HaltReason.TASK_DIED, f"task {name} ended: {detail}")
+        if error is not None:
+            self._hooks.on_log("error", "task_died", f"{self.symbol} {name}: {error!r}")
+
+    @property
+    def _uses_dead_man(self) -> bool:
+        return self.venue.capabilities.dead_man and self._config.dead_man_timeout_s > 0
+
+    # Life -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Subscribe, agree with the venue, then quote."""
+        now_ns = self._clock.now_ns()
+        self.strategy.halt(HaltReason.STARTING, now_ns, "subscribing")
+        await self.venue.open(self.deliver)
+        start = self.supervisor.start
+        start("ticks", self._run_ticks())
+        start("repairs", self._run_repairs())
+        start("reconcile", self._run_reconcile())
+        if self._uses_dead_man:
+            start("dead_man", self._run_dead_man())
+        await self.reconciler.resync("start")
+        for level in self.strategy.levels:
+            start(str(level), self._level(level))
+        self.strategy.clear(HaltReason.STARTING, self._clock.now_ns())
+
+    def _level(self, level: LevelId) -> Coroutine[None, None, None]:
+        return run_level(level, self.strategy, self.executor, self._clock, self._observer)
+
+    async def cancel_everything(self) -> None:
+        """Cancel at the venue until it shows nothing of ours, twice, a horizon apart.
+
+        Returns only then: what is in flight may still arrive after the first empty answer.
+        """
+        horizon_s = self.strategy.parts.ledger.patience.horizon_ns / NANOS
+        pause_s = self._config.resync_backoff_s
+        empty_since_ns = 0
+        while True:
+            accepted = await self.reconciler.cancel_ours()
+            await self.reconciler.check()
+            now_ns = self._clock.monotonic_ns()
+            if accepted and await self.reconciler.nothing_rests():
+                if not empty_since_ns:
+                    empty_since_ns = now_ns
+                settled = not self.strategy.parts.ledger.live_orders()
+                if settled or now_ns - empty_since_ns > horizon_s * NANOS:
+                    return
+                pause_s = self._config.resync_backoff_s
+            else:
+                empty_since_ns = 0
+                pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
+            await asyncio.sleep(pause_s)
+
+    async def flatten(self, slippage_bps: float) -> bool:
+        """Leave the position by reducing orders, each bolder than the last up to the cap.
+
+        True if the venue confirms a flat position, or one too small to trade.
+        """
+        attempts = self._config.exit_attempts
+        for attempt in range(1, attempts + 1):
+            if self.skip_flatten:
+                break
+            await self.reconciler.check()
+            risk, market = self.strategy.parts.risk, self.strategy.parts.market
+            proposal = risk.flatten_proposal(
+                self.strategy.view, market.last_price2 / 2, slippage_bps * attempt / attempts
+            )
+            if proposal is None:
+                break
+            await self._exit(proposal)
+        await self.reconciler.check()
+        position = self.strategy.parts.ledger.position
+        if position:
+            detail = f"{self.symbol}: {position} quanta remain"
+            self._hooks.on_log("warning", "flatten_incomplete", detail)
+        return position == 0
+
+    def hold_killed(self) -> None:
+        """Keep the gate closed for the kill switch."""
+        self.strategy.halt(HaltReason.KILLED, self._clock.now_ns(), "the kill switch is engaged")
+
+    @property
+    def killing(self) -> bool:
+        """Whether the kill procedure runs or has done its work."""
+        return "kill" in self.supervisor.running or self.killed.is_set()
+
+    async def kill(self, flatten_slippage_bps: float | None) -> None:
+        """Take everything away after the kill switch was engaged; ends when that is verified."""
+        await self.cancel_everything()
+        if flatten_slippage_bps is not None:
+            await self.flatten(flatten_slippage_bps)
+        self.killed.set()
+        self._hooks.on_log("warning", "kill_complete", f"{self.symbol}: nothing rests")
+
+    def resize(self, parts: Components) -> None:
+        """Follow a reload: other components, and tasks for the levels that there are now."""
+        before = self.strategy.levels
+        self.strategy.replace(parts)
+        for level in self.strategy.levels:
+            if level not in before:
+                work = self._level(level)
+                self.supervisor.start(str(level), work)
+        retired = tuple(level for level in before if level not in self.strategy.levels)
+        if retired:
+            self.supervisor.start("retire", self._retire(retired), may_return=True)
+
+    async def _retire(self, levels: tuple[LevelId, ...]) -> None:
+        await self.supervisor.stop(*(str(level) for level in levels), timeout_s=TICK_NS / NANOS)
+        for level in levels:
+            while (record := self.strategy.parts.ledger.order_at(level)) is not None:
+                if record.status is OrderStatus.OPEN:
+                    request = self.strategy.cancel(record, self._clock.now_ns())
+                    if request is not None:
+                        await self.executor.cancel(request)
+                        continue
+                await asyncio.sleep(TICK_NS / NANOS)
+
+    def begin_kill(self, flatten_slippage_bps: float | None) -> None:
+        """Start the kill procedure unless it runs already."""
+        self.hold_killed()
+        if "kill" not in self.supervisor.running:
+            self.supervisor.start("kill", self.kill(flatten_slippage_bps), may_return=True)
+
+    async def rearm(self) -> None:
+        """Agree with the venue again, then let quoting resume."""
+        await self.supervisor.stop("kill", timeout_s=self._config.resync_backoff_max_s)
+        self.killed.clear()
+        now_ns = self._clock.now_ns()
+        self.strategy.parts.risk.explained(now_ns)
+        await self.reconciler.resync("rearm")
+        self.strategy.clear(HaltReason.KILLED, self._clock.now_ns())
+
+    async def stop(self, timeout_s: float, flatten_slippage_bps: float | None) -> bool:
+        """Cancel, verify, flatten if asked to; True only if the venue showed that nothing rests."""
+        self.strategy.halt(HaltReason.STOPPING, self._clock.now_ns(), "shutdown")
+        clean = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.cancel_everything()
+                if flatten_slippage_bps is not None:
+                    await self.flatten(flatten_slippage_bps)
+                clean = await self.reconciler.nothing_rests()
+                clean = clean and not self.strategy.parts.ledger.live_orders()
+                if clean and self._uses_dead_man:
+                    await self.venue.arm_dead_man(0)
+        except TimeoutError:
+            self._hooks.on_log("error", "shutdown_timed_out", self.symbol)
+        return clean
+
+    async def close(self) -> None:
+        """Let go of tasks and connections."""
+        await self.supervisor.stop(timeout_s=1.0)
+        self._deadlines.close()
+        await self.venue.close()
+
+    def save(self) -> None:
+        """Hand the ledger's snapshot to the store."""
+        self._hooks.save(self.symbol, self.strategy.parts.ledger.snapshot())
+
+    # Tasks ------------------------------------------------------------------------------------
+
+    async def _run_ticks(self) -> None:
+        """Let time pass for everything that only time changes; start emergency exits."""
+        symbol, hooks = self.symbol, self._hooks
+        while True:
+            await asyncio.sleep(TICK_NS / NANOS)
+            self.deliver(Timer(self._clock.now_ns()))
+            for breach in self.strategy.breaches:
+                if breach.kill is not None:
+                    hooks.on_breach(symbol, breach)
+            proposal = self.strategy.parts.risk.reduction_proposal(
+                self.strategy.view, self.strategy.parts.market.last_price2 / 2
+            )
+            if proposal is not None and "reduce" not in self.supervisor.running:
+                self.supervisor.start("reduce", self._exit(proposal), may_return=True)
+
+    async def _exit(self, proposal: Proposal) -> None:
+        verdict = self.strategy.propose_exit(proposal, self._clock.now_ns())
+        if isinstance(verdict, Refused):
+            self._hooks.on_log("warning", "exit_refused", f"{self.symbol}: {verdict.detail}")
+            await asyncio.sleep(max(verdict.retry_ns, TICK_NS) / NANOS)
+            return
+        await self.executor.send(verdict)
+
+    async def _run_repairs(self) -> None:
+        """Do what synchronous code asked for: new books, a resync, a look at an open question."""
+        strategy = self.strategy
+        pause_s = self._config.resync_backoff_s
+        while True:
+            seen = strategy.alarm.version
+            repairs, strategy.repairs = strategy.repairs, {}
+            for repair, detail in repairs.items():
+                match repair:
+                    case Repair.RESYNC:
+                        await self.reconciler.resync(detail)
+                    case Repair.RESUBSCRIBE:
+                        await self._resubscribe()
+                    case Repair.RECONCILE:
+                        await self.reconciler.check()
+            if repairs:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
+            else:
+                pause_s = self._config.resync_backoff_s
+            while strategy.alarm.version == seen and not strategy.repairs:
+                await strategy.alarm.wait()
+
+    async def _resubscribe(self) -> None:
+        try:
+            await self.venue.resubscribe()
+        except VenueUnavailableError as error:
+            self._hooks.on_log("warning", "resubscribe_failed", f"{self.symbol}: {error}")
+            self.strategy.ask(Repair.RESUBSCRIBE, "resubscribing failed")
+
+    async def _run_reconcile(self) -> None:
+        """Compare books with the venue periodically, and keep the ledger's snapshot fresh."""
+        while True:
+            await asyncio.sleep(self._config.reconcile_period_s)
+            if HaltReason.SYNCING not in self.strategy.parts.gate.reasons:
+                await self.reconciler.check()
+            self.save()
+
+    async def _run_dead_man(self) -> None:
+        """Keep the venue's dead-man's switch armed; quoting without it is a halt."""
+        timeout_s = self._config.dead_man_timeout_s
+        confirmed_ns = self._clock.monotonic_ns()
+        while True:
+            armed = await self.venue.arm_dead_man(timeout_s)
+            now_ns = self._clock.monotonic_ns()
+            if armed:
+                confirmed_ns = now_ns
+                self.strategy.clear(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns())
+            elif now_ns - confirmed_ns > timeout_s * NANOS:
+                detail = f"not confirmed for {timeout_s:g} s"
+                self.strategy.halt(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns(), detail)
+            await asyncio.sleep(timeout_s / 3 if armed else self._config.resync_backoff_s)

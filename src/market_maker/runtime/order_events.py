@@ -1,0 +1,108 @@
+"""What private events mean for everybody but the ledger.
+
+Passes fills to the signals, rejections to post-only safety and the pipeline, and resting
+sizes to the book, and reports each order's life. Owns the record of which size in the book is
+ours. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from market_maker.core.events import (
+    OrderState,
+    OrderUpdate,
+    RejectReason,
+    RequestKind,
+    RequestOutcome,
+    Result,
+)
+from market_maker.core.side import Side
+from market_maker.ledger.evidence import Applied
+from market_maker.ledger.order_lifecycle import OrderStatus
+from market_maker.ledger.orders import OrderRecord
+from market_maker.market.market_view import MarketView
+from market_maker.runtime.components import Components, Reports
+
+_ORDER_STATES = {
+    OrderStatus.FILLED: OrderState.FILLED,
+    OrderStatus.CANCELLED: OrderState.CANCELLED,
+    OrderStatus.EXPIRED: OrderState.EXPIRED,
+}
+
+
+class OrderEvents:
+    """The consequences of private events in one market."""
+
+    def __init__(self, parts: Components, reports: Reports) -> None:
+        self.parts = parts
+        self.fills = 0
+        self._reports = reports
+        self._own: dict[tuple[Side, int], int] = {}
+        self._own_version = -1
+
+    def account(self, applied: Applied, view: MarketView) -> None:
+        """Pass on what the ledger found in an event."""
+        fill = applied.fill
+        if fill is not None:
+            self.fills += 1
+            self._reports.observer.on_fill(fill.side, fill.liquidity)
+            record = self.parts.ledger.order(fill.client_id)
+            level = record.level if record is not None else None
+            detail = f"{fill.qty}@{fill.price} {fill.liquidity.value}"
+            self._reports.log_order(fill.client_id, fill.side, level, "fill", detail)
+            if view.valid:
+                self.parts.signals.on_fill(fill, view)
+        for client_id in applied.ended:
+            record = self.parts.ledger.order(client_id)
+            if record is not None:
+                ended = _ORDER_STATES.get(record.status, OrderState.REJECTED)
+                self._reports.observer.on_order_end(record.side, ended)
+                self._log(record, record.status.value, record.reason.value)
+
+    def outcome(self, outcome: RequestOutcome) -> None:
+        """Let risk, post-only safety and the pipeline learn from a request's outcome."""
+        self.parts.risk.on_outcome(outcome)
+        record = self.parts.ledger.order(outcome.client_id)
+        if record is None:
+            return
+        self._reports.observer.on_outcome(record.side, outcome.kind, outcome.result)
+        event = f"{outcome.kind.value}_{outcome.result.value}"
+        self._log(record, event, outcome.detail or outcome.reason.value)
+        if outcome.kind is RequestKind.CANCEL:
+            return
+        if outcome.result is Result.ACCEPTED:
+            self.parts.post_only.on_accept(record.side)
+            if record.level is not None:
+                self.parts.pipeline.on_success(record.level)
+        elif outcome.result is Result.REJECTED:
+            self._rejected(record, outcome.reason, outcome.recv_ns)
+
+    def update(self, update: OrderUpdate) -> None:
+        """Learn from a rejection that came by the stream."""
+        record = self.parts.ledger.order(update.client_id)
+        if record is not None and update.state is OrderState.REJECTED:
+            self._rejected(record, update.reason, update.recv_ns)
+
+    def subtract_own(self) -> None:
+        """Tell the book which of its size is ours."""
+        ledger = self.parts.ledger
+        if ledger.orders_version == self._own_version:
+            return
+        self._own_version = ledger.orders_version
+        levels = ledger.own_levels()
+        market = self.parts.market
+        for key in self._own:
+            if key not in levels:
+                market.set_own(key[0], key[1], 0)
+        for key, qty in levels.items():
+            if self._own.get(key) != qty:
+                market.set_own(key[0], key[1], qty)
+        self._own = levels
+
+    def _rejected(self, record: OrderRecord, reason: RejectReason, now_ns: int) -> None:
+        if self.parts.post_only.on_reject(record.side, now_ns, reason):
+            return
+        if record.level is not None:
+            self.parts.pipeline.on_failure(record.level, now_ns)
+
+    def _log(self, record: OrderRecord, event: str, detail: str) -> None:
+        self._reports.log_order(record.client_id, record.side, record.level, event, detail)

@@ -1,0 +1,200 @@
+"""Start, reconnect, resync and the periodic check: one path, because queries are truth.
+
+Asks the venue, hands the answers to `ledger.reconcile` and applies its findings through the
+strategy like any other event. A resync closes the gate, cancels what is ours, pulls fills,
+resolves each open question by id, compares positions, and only then opens the gate.
+Refuses to decide what a difference means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import assert_never
+
+from market_maker.config.runtime import RuntimeConfig
+from market_maker.core.clock import Clock
+from market_maker.core.commands import CancelRequest
+from market_maker.core.errors import QueryFailedError
+from market_maker.core.events import OrderUpdate, Result
+from market_maker.core.instrument import NANOS
+from market_maker.core.reasons import HaltReason
+from market_maker.ledger.reconcile import (
+    Absent,
+    Adopt,
+    ApplyFill,
+    CancelOrphan,
+    Finding,
+    Foreign,
+    Missed,
+    PositionMismatch,
+    PullFills,
+    Query,
+    Resolve,
+    VenueBooks,
+    reconcile,
+)
+from market_maker.runtime.executor import Executor
+from market_maker.runtime.observer import Observer
+from market_maker.runtime.strategy import Strategy
+from market_maker.venues.base import Venue
+
+_ROUNDS = 6
+"""Rounds of question and answer in one pass before it is left to the next."""
+
+
+class Reconciler:
+    """Keeps one market's books equal to the venue's."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        venue: Venue,
+        executor: Executor,
+        clock: Clock,
+        config: RuntimeConfig,
+        observer: Observer,
+    ) -> None:
+        self._strategy = strategy
+        self._venue = venue
+        self._executor = executor
+        self._clock = clock
+        self._config = config
+        self._observer = observer
+        self._lock = asyncio.Lock()
+        self.foreign: tuple[OrderUpdate, ...] = ()
+
+    async def resync(self, detail: str) -> None:
+        """Close the gate, cancel ours, agree with the venue, open; retries until it succeeds."""
+        strategy = self._strategy
+        strategy.halt(HaltReason.SYNCING, self._clock.now_ns(), detail)
+        pause_s = self._config.resync_backoff_s
+        while not await self._attempt_resync():
+            self._observer.on_reconcile("failed")
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
+        self._observer.on_reconcile("resynced")
+        now_ns = self._clock.now_ns()
+        strategy.clear(HaltReason.PRIVATE_DOWN, now_ns)
+        strategy.clear(HaltReason.SYNCING, now_ns)
+
+    async def cancel_ours(self) -> bool:
+        """Ask for every order to be cancelled; True on positive evidence that it was done."""
+        wait_ns = self._strategy.cancel_all(self._clock.now_ns())
+        if wait_ns:
+            await asyncio.sleep(wait_ns / NANOS)
+            return False
+        outcome = await self._executor.cancel_all()
+        return outcome.result is Result.ACCEPTED
+
+    async def check(self) -> bool:
+        """One periodic pass; True if books agree, False if something is still open or failed."""
+        async with self._lock:
+            try:
+                agreed = await self._agree()
+            except QueryFailedError as error:
+                await self._pause(error)
+                self._observer.on_reconcile("failed")
+                return False
+        self._observer.on_reconcile("agreed" if agreed else "open")
+        return agreed
+
+    async def nothing_rests(self) -> bool:
+        """Whether the venue shows no open order of ours; False where it gave no answer."""
+        try:
+            orders = await self._venue.open_orders()
+        except QueryFailedError:
+            return False
+        ledger = self._strategy.parts.ledger
+        return not any(ledger.is_ours(order.client_id) for order in orders)
+
+    async def _attempt_resync(self) -> bool:
+        async with self._lock:
+            if not await self.cancel_ours():
+                return False
+            try:
+                agreed = await self._agree()
+            except QueryFailedError as error:
+                await self._pause(error)
+                return False
+        return agreed and await self.nothing_rests()
+
+    async def _agree(self) -> bool:
+        """Rounds of questions until nothing is left to ask."""
+        answers: dict[str, OrderUpdate | None] = {}
+        for _ in range(_ROUNDS):
+            asked_ns = self._clock.now_ns()
+            books = await self._ask(asked_ns, answers)
+            ledger = self._strategy.parts.ledger
+            findings = reconcile(ledger.local_books(), books, ledger.patience)
+            answers = {}
+            waiting = False
+            for finding in findings:
+                waiting |= await self._apply(finding, answers)
+            self._note_position(findings)
+            ledger.fills_pulled(asked_ns)
+            if not waiting and not answers:
+                mismatch = any(isinstance(finding, PositionMismatch) for finding in findings)
+                return not mismatch and not ledger.unknown_orders(self._clock.now_ns())
+        return False
+
+    async def _ask(self, asked_ns: int, answers: dict[str, OrderUpdate | None]) -> VenueBooks:
+        venue = self._venue
+        ledger = self._strategy.parts.ledger
+        since_ns = ledger.watermark_ns
+        open_orders = await venue.open_orders()
+        fills = await venue.fills(since_ns)
+        for payment in await venue.funding_payments(since_ns):
+            self._strategy.step(payment)
+        balance = await venue.balance()
+        position = await venue.position()
+        self._strategy.step(balance)
+        self._strategy.step(position)
+        return VenueBooks(
+            asked_ns=asked_ns,
+            open_orders=open_orders,
+            answers=answers,
+            fills=fills,
+            position=position,
+        )
+
+    async def _apply(self, finding: Finding, answers: dict[str, OrderUpdate | None]) -> bool:
+        """Act on one finding; True if another round is needed to see its effect."""
+        strategy = self._strategy
+        now_ns = self._clock.now_ns()
+        match finding:
+            case ApplyFill():
+                strategy.step(finding.fill)
+                return True
+            case Resolve() | Adopt():
+                strategy.step(finding.update)
+                return isinstance(finding, Adopt)
+            case CancelOrphan():
+                await self._executor.cancel(CancelRequest(finding.client_id, finding.venue_id))
+                return True
+            case Query():
+                answers[finding.client_id] = await self._venue.order(finding.client_id)
+                return True
+            case Missed():
+                strategy.absence(finding.client_id, now_ns, proved=False)
+            case Absent():
+                strategy.absence(finding.client_id, now_ns, proved=True)
+                return True
+            case PullFills() | Foreign() | PositionMismatch():
+                pass
+            case _:
+                assert_never(finding)
+        return False
+
+    def _note_position(self, findings: tuple[Finding, ...]) -> None:
+        """Report whether positions differ; risk halts when the difference is confirmed."""
+        self.foreign = tuple(f.update for f in findings if isinstance(f, Foreign))
+        difference = 0
+        for finding in findings:
+            if isinstance(finding, PositionMismatch):
+                difference = finding.difference
+        self._strategy.parts.risk.on_difference(difference)
+
+    async def _pause(self, error: QueryFailedError) -> None:
+        """Obey a venue that asked queries to wait."""
+        if error.retry_after_ns:
+            await asyncio.sleep(error.retry_after_ns / NANOS)

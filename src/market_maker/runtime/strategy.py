@@ -1,0 +1,301 @@
+"""The orchestrator of one market: events in, commands out, nothing awaited, no clock read.
+
+`step(event)` applies one event to the ledger and the market, refreshes the ladder when
+something that a quote depends on changed, and bumps the versioned signal. `decide(level,
+version, now_ns)` turns one level's target into at most one command. Both are functions of
+their arguments and of what earlier calls left behind, so re-issuing the calls reproduces
+every decision.
+
+It owns the sequence, not the judgements: each of those belongs to a component.
+"""
+
+from __future__ import annotations
+
+from market_maker.config.runtime import RuntimeConfig
+from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
+from market_maker.core.events import (
+    BalanceReport,
+    BookDelta,
+    BookSnapshot,
+    Event,
+    Feed,
+    FeedStatus,
+    Fill,
+    FundingPayment,
+    FundingUpdate,
+    Heartbeat,
+    OrderUpdate,
+    PositionReport,
+    PrivateEvent,
+    RequestOutcome,
+    Timer,
+    TradePrint,
+)
+from market_maker.core.instrument import NANOS
+from market_maker.core.readings import InventoryReading, Readings
+from market_maker.core.reasons import BookVerdict, BotState, HaltReason
+from market_maker.core.versioned import VersionedSignal
+from market_maker.ledger.orders import OrderRecord
+from market_maker.market.market_view import MarketView
+from market_maker.quoting.ladder import Ladder
+from market_maker.risk.account import Breach
+from market_maker.risk.order_checks import Refused
+from market_maker.runtime.components import Components, Noted, Repair, Reports
+from market_maker.runtime.decider import Decider
+from market_maker.runtime.halts import Halts
+from market_maker.runtime.journal_records import CallMade
+from market_maker.runtime.order_events import OrderEvents
+
+
+class Strategy:
+    """One market's decisions.
+
+    `signal` wakes level tasks; `alarm` wakes the task that does the `repairs` asked for.
+    """
+
+    def __init__(
+        self,
+        parts: Components,
+        reports: Reports,
+        config: RuntimeConfig,
+        adverse_horizon_ns: int,
+    ) -> None:
+        self.parts = parts
+        self.levels = parts.pricing.levels
+        self.signal = VersionedSignal()
+        self.alarm = VersionedSignal()
+        self.repairs: dict[Repair, str] = {}
+        self.view: MarketView = parts.market.view
+        self.readings: Readings | None = None
+        self.inventory: InventoryReading | None = None
+        self.ladder: Ladder | None = None
+        self.breaches: tuple[Breach, ...] = ()
+        self.cause_ns = 0
+        self.private_up = False
+        self.private_seen_ns = 0
+        self._halts = Halts(parts.gate, reports.journal)
+        self._orders = OrderEvents(parts, reports)
+        self._decider = Decider(parts, reports)
+        self._reports = reports
+        self._dropped = 0
+        self._private_stale_ns = int(config.private_stale_s * NANOS)
+        self._adverse_horizon_ns = adverse_horizon_ns
+        self._adverse_bps = self._expected_adverse_bps()
+
+    @property
+    def state(self) -> BotState:
+        """Where this market's bot is in its life."""
+        return self._halts.state
+
+    @property
+    def noted(self) -> dict[LevelId, Noted]:
+        """Each level's last decision."""
+        return self._decider.noted
+
+    @property
+    def fills(self) -> int:
+        """Executions applied in this session."""
+        return self._orders.fills
+
+    def replace(self, parts: Components) -> None:
+        """Go on with other settings: components of the same books, market and gate."""
+        self.parts = self._orders.parts = self._decider.parts = parts
+        self.levels = parts.pricing.levels
+        self.ladder = None
+        self._adverse_bps = self._expected_adverse_bps()
+
+    # Events -----------------------------------------------------------------------------------
+
+    def step(self, event: Event) -> None:
+        """Apply one event and wake whoever it concerns."""
+        self._reports.journal.append(event)
+        now_ns = event.recv_ns
+        market = self.parts.market
+        match event:
+            case BookDelta() | BookSnapshot():
+                self._see(market.apply(event), now_ns)
+            case TradePrint():
+                self._see(market.apply(event), now_ns)
+                if market.trade_accepted:
+                    self.parts.signals.on_trade(event, self.view)
+            case Heartbeat():
+                self._heartbeat(event)
+            case FundingUpdate():
+                self._see(market.apply(event), now_ns)
+                self.parts.signals.on_funding(event)
+            case FeedStatus():
+                self._feed(event)
+            case Timer():
+                self._tick(now_ns)
+            case _:
+                self._private(event)
+
+    def halt(self, reason: HaltReason, now_ns: int, detail: str = "") -> None:
+        """Close the gate for a reason; resting orders meet the fate it declares."""
+        if self._halts.close(reason, now_ns, detail):
+            self._wake(now_ns)
+
+    def clear(self, reason: HaltReason, now_ns: int) -> None:
+        """Withdraw a reason; quoting resumes when none is left."""
+        if self._halts.open(reason, now_ns):
+            self._refresh(now_ns)
+
+    def ask(self, repair: Repair, detail: str) -> None:
+        """Ask the asynchronous side for a repair."""
+        if repair not in self.repairs:
+            self.repairs[repair] = detail
+            self.alarm.bump()
+
+    def absence(self, client_id: str, now_ns: int, *, proved: bool) -> None:
+        """Apply the reconciler's finding that the venue does not know an order."""
+        name = "absent" if proved else "missed"
+        self._reports.journal.append(CallMade(now_ns, name, {"client_id": client_id}))
+        if proved:
+            self._orders.account(self.parts.ledger.absent(client_id, now_ns), self.view)
+        else:
+            self.parts.ledger.missed(client_id, now_ns)
+        self._follow_orders(now_ns)
+
+    def _see(self, view: MarketView, now_ns: int) -> None:
+        if self._adopt(view, now_ns):
+            self._refresh(now_ns)
+
+    def _adopt(self, view: MarketView, now_ns: int) -> bool:
+        """Make a view the current one; False if it is already."""
+        if view is self.view:
+            return False
+        self.view = view
+        if view.valid:
+            self.parts.ledger.on_mid(now_ns, view.best_bid + view.best_ask)
+            self.parts.signals.on_view(view)
+        self._halts.judge_book(view, now_ns)
+        if view.verdict is BookVerdict.STALE:
+            self.ask(Repair.RESUBSCRIBE, "stale book")
+        elif view.verdict is BookVerdict.GAPPED:
+            self._reports.observer.on_gap(Feed.BOOK)
+            self.ask(Repair.RESUBSCRIBE, "sequence gap")
+        return True
+
+    def _heartbeat(self, event: Heartbeat) -> None:
+        if event.feed is Feed.PRIVATE:
+            self.private_seen_ns = event.recv_ns
+        else:
+            self._see(self.parts.market.apply(event), event.recv_ns)
+
+    def _feed(self, event: FeedStatus) -> None:
+        now_ns = event.recv_ns
+        private = event.feed is Feed.PRIVATE
+        reason = HaltReason.PRIVATE_DOWN if private else HaltReason.FEED_DOWN
+        if private:
+            self.private_up = event.up
+            self.private_seen_ns = now_ns
+        if event.up:
+            self._reports.observer.on_reconnect(event.feed)
+            if not private:
+                self.clear(reason, now_ns)
+            elif reason in self.parts.gate.reasons:
+                self.ask(Repair.RESYNC, "private feed is back")
+        elif event.feed is not Feed.FUNDING:
+            self.halt(reason, now_ns, event.detail or event.feed.value)
+        if not private:
+            self._see(self.parts.market.apply(event), now_ns)
+
+    def _tick(self, now_ns: int) -> None:
+        """Judge what only time changes: staleness, dwell, limits, overdue orders."""
+        parts = self.parts
+        self._adopt(parts.market.check(now_ns), now_ns)
+        if self.view.valid:
+            parts.ledger.on_mid(now_ns, self.view.mid2)
+        closed = parts.ledger.drain_markouts()
+        for markout in closed:
+            parts.signals.on_markout(markout.side, markout.horizon_ns / NANOS, markout.markout_bps)
+        if closed:
+            self._adverse_bps = self._expected_adverse_bps()
+        if parts.ledger.prune(now_ns) or parts.ledger.unknown_orders(now_ns):
+            self.ask(Repair.RECONCILE, "orders or fills without an answer")
+        if self.private_up and now_ns - self.private_seen_ns > self._private_stale_ns:
+            self.private_seen_ns = now_ns
+            self.halt(HaltReason.PRIVATE_DOWN, now_ns, "no message on the private feed")
+            self.ask(Repair.RESYNC, "the private feed is silent")
+        age_ns = parts.market.feed_age_ns(Feed.BOOK, now_ns) or 0
+        self.breaches = self._halts.enforce(parts.risk, self.view, now_ns, age_ns)
+        self._mind_journal(now_ns)
+        self._refresh(now_ns)
+
+    def _mind_journal(self, now_ns: int) -> None:
+        """Quote again once records are kept again; count those that were lost."""
+        journal = self._reports.journal
+        if journal.dropped > self._dropped:
+            self._reports.observer.on_journal_dropped(journal.dropped - self._dropped)
+            self._dropped = journal.dropped
+        if HaltReason.JOURNAL_FAILED in self.parts.gate.reasons and journal.retry():
+            self.clear(HaltReason.JOURNAL_FAILED, now_ns)
+
+    def _expected_adverse_bps(self) -> float:
+        """Loss to the mid that the next fill should expect, from own markouts."""
+        fills, loss_bps = 0, 0.0
+        for markout in self.parts.ledger.markouts():
+            if markout.horizon_ns == self._adverse_horizon_ns and markout.adverse_bps is not None:
+                fills += markout.n
+                loss_bps -= markout.n * markout.adverse_bps
+        mean_bps = loss_bps / fills if fills else 0.0
+        return self.parts.pricing.expected_adverse_bps(mean_bps, fills)
+
+    def _private(self, event: PrivateEvent) -> None:
+        self.private_seen_ns = event.recv_ns
+        applied = self.parts.ledger.apply(event)
+        match event:
+            case RequestOutcome():
+                self._orders.outcome(event)
+            case OrderUpdate():
+                self._orders.update(event)
+            case BalanceReport():
+                self.parts.risk.on_balance(event)
+            case PositionReport():
+                self.parts.risk.on_position(event)
+            case Fill() | FundingPayment():
+                pass
+        self._orders.account(applied, self.view)
+        for anomaly in applied.anomalies:
+            self.ask(Repair.RECONCILE, f"{anomaly.kind.value} {anomaly.client_id}")
+        self._follow_orders(event.recv_ns)
+
+    def _follow_orders(self, now_ns: int) -> None:
+        """Our orders changed: so may the book without them, the ladder and the levels."""
+        self._orders.subtract_own()
+        self._adopt(self.parts.market.view, now_ns)
+        self._refresh(now_ns)
+
+    # Decisions --------------------------------------------------------------------------------
+
+    def _refresh(self, now_ns: int) -> None:
+        """Price the ladder anew and wake the levels."""
+        parts = self.parts
+        view = self.view
+        if view.valid:
+            self.readings = readings = parts.signals.readings(now_ns)
+            self.inventory = inventory = parts.risk.inventory(view, readings.funding)
+            self.ladder = parts.pricing.price(
+                view, readings, inventory, self._adverse_bps, parts.post_only, now_ns
+            )
+        self._wake(now_ns)
+
+    def _wake(self, now_ns: int) -> None:
+        self.cause_ns = now_ns
+        self.signal.bump()
+
+    def decide(self, level: LevelId, version: int, now_ns: int) -> Approved | CancelRequest | None:
+        """Turn a level's target into at most one command; an approval is already reserved."""
+        return self._decider.decide(level, version, now_ns, self.ladder, self.readings, self.view)
+
+    def cancel(self, record: OrderRecord, now_ns: int) -> CancelRequest | None:
+        """Take one order away; None while the cancel lane is full."""
+        return self._decider.cancel(record, now_ns)[0]
+
+    def cancel_all(self, now_ns: int) -> int:
+        """Account for a mass cancel that is about to be sent; how long to wait, 0 if now."""
+        return self._decider.cancel_all(now_ns)
+
+    def propose_exit(self, proposal: Proposal, now_ns: int) -> Approved | Refused:
+        """Ask for a reducing exit; an approval is reserved and must be sent."""
+        return self._decider.propose(proposal, self.view, now_ns)
