@@ -1,0 +1,41 @@
+"""What `run` does: settings first, then the composition root of the mode."""
+
+from __future__ import annotations
+
+import os
+
+from market_maker.cli.engines import check_engines
+from market_maker.config.load import load_for
+from market_maker.config.options import Mode, RunOptions
+from market_maker.config.paths import DataPaths
+from market_maker.config.schema import Settings
+from market_maker.core.errors import UnusableError
+
+
+def run_bot(options: RunOptions) -> int:
+    """Check everything that can be checked without a venue, then run; returns the exit code."""
+    _check_mode(options)
+    settings = _read(options)
+    DataPaths(options.data_dir, options.mode, options.markets).ensure()
+    from market_maker.app import sim  # noqa: PLC0415 - loads the venue, so only when all is well
+
+    return sim.run(settings, options, lambda: _read(options))
+
+
+def _read(options: RunOptions) -> Settings:
+    """Settings as files and environment say now; raises UnusableError naming every problem."""
+    loaded = load_for(options, os.environ)
+    check_engines(loaded, options.markets)
+    return loaded.settings
+
+
+def _check_mode(options: RunOptions) -> None:
+    if options.mode is not Mode.SIM:
+        raise UnusableError(
+            f"--mode {options.mode.value} is not part of this version, which has the embedded "
+            "exchange only: use --mode sim"
+        )
+    if options.venue not in ("", "simulated"):
+        raise UnusableError(
+            f"--venue {options.venue} needs --mode paper or live, which this version does not have"
+        )

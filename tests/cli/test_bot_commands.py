@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from market_maker.core.reasons import HaltReason
+from market_maker.telemetry.snapshot import HaltStatus, Status, encode
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import FakeBot, Run
+
+
+def test_status_shows_money_orders_and_feeds(run: Run, bot: FakeBot, tmp_path: Path) -> None:
+    done = run("status", "--data-dir", tmp_path)
+    assert done.code == 0
+    for wanted in ("quoting", "SOL-USD", "+2.31", "10,001.2345", "+1.2345", "mm-7-0", "book"):
+        assert wanted in done.out
+
+
+def test_status_json_is_the_document_itself(
+    run: Run, bot: FakeBot, tmp_path: Path, status: Status
+) -> None:
+    done = run("status", "--data-dir", tmp_path, "--json")
+    assert done.json() == json.loads(encode(status))
+
+
+def test_a_quiet_status_only_exits(run: Run, bot: FakeBot, tmp_path: Path) -> None:
+    done = run("status", "--data-dir", tmp_path, "--quiet")
+    assert (done.code, done.out) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["status", "why"])
+def test_a_market_that_the_bot_does_not_trade_is_named(
+    run: Run, bot: FakeBot, tmp_path: Path, command: str
+) -> None:
+    done = run(command, "--data-dir", tmp_path, "--market", "DOGE-USD")
+    assert done.code == 3
+    assert "SOL-USD" in done.err
+
+
+@pytest.mark.parametrize("command", ["status", "why", "rearm", "kill"])
+def test_without_a_bot_the_exit_code_is_7(run: Run, tmp_path: Path, command: str) -> None:
+    done = run(command, "--data-dir", tmp_path)
+    assert done.code == 7
+    assert str(tmp_path) in done.err
+    assert done.out == ""
+
+
+def test_why_explains_each_level_as_a_sum(
+    run: Run, bot: FakeBot, tmp_path: Path, status: Status
+) -> None:
+    done = run("why", "--data-dir", tmp_path)
+    for level in status.markets["SOL-USD"].levels:
+        assert f"{level.side} {level.level}: " in done.out
+        assert level.reason in done.out
+    assert "inventory" in done.out
+    assert "150.025 mid" in done.out
+
+
+def test_why_says_what_ends_a_halt(run: Run, bot: FakeBot, tmp_path: Path, status: Status) -> None:
+    reason = HaltReason.PRIVATE_DOWN
+    (market,) = status.markets.values()
+    halted = msgspec.structs.replace(
+        market, halts=(HaltStatus(reason, 1.0, "", reason.resting, reason.clears),)
+    )
+    changed = msgspec.structs.replace(status, markets={"SOL-USD": halted})
+    bot.replies["status"] = json.loads(encode(changed))
+    assert reason.clears in run("why", "--data-dir", tmp_path).out
+    shown = run("why", "--data-dir", tmp_path, "--json").json()
+    assert shown["markets"]["SOL-USD"]["halts"][0]["reason"] == reason.value
+    assert len(shown["markets"]["SOL-USD"]["levels"]) == 6
+
+
+def test_kill_tells_the_bot_market_and_reason(run: Run, bot: FakeBot, tmp_path: Path) -> None:
+    done = run("kill", "--data-dir", tmp_path, "--market", "SOL-USD", "--reason", "news", "--json")
+    assert (done.code, done.json()["open_orders"]) == (0, 0)
+    assert bot.asked[-1] == {
+        "command": "kill",
+        "arguments": {"market": "SOL-USD", "reason": "news"},
+    }
+
+
+@pytest.mark.parametrize(
+    "reply", [{"open_orders": 2, "verified": True}, {"open_orders": 0, "verified": False}]
+)
+def test_a_kill_that_is_not_verified_exits_8(
+    run: Run, bot: FakeBot, tmp_path: Path, reply: dict[str, object]
+) -> None:
+    bot.replies["kill"] = reply
+    assert run("kill", "--data-dir", tmp_path).code == 8
+
+
+def test_rearm_tells_the_bot(run: Run, bot: FakeBot, tmp_path: Path) -> None:
+    done = run("rearm", "--data-dir", tmp_path, "--json")
+    assert done.json() == {"rearmed": True, "detail": "resyncing"}
+    assert bot.asked[-1] == {"command": "rearm", "arguments": {"market": None}}
+
+
+def test_what_the_bot_refuses_exits_3(run: Run, bot: FakeBot, tmp_path: Path) -> None:
+    bot.replies["rearm"] = ValueError("the position is still unexplained")
+    done = run("rearm", "--data-dir", tmp_path)
+    assert done.code == 3
+    assert "still unexplained" in done.err
