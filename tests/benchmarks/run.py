@@ -50,7 +50,7 @@ def main(names: list[str]) -> int:
         for row in importlib.import_module(f"tests.benchmarks.{name}").rows():
             table.add_row(*_line(row))
             missed += not row.passed
-    Console().print(table)
+    Console(width=150 if not sys.stdout.isatty() else None).print(table)
     return 1 if missed else 0
 
 

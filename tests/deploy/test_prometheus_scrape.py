@@ -1,9 +1,15 @@
-"""A real Prometheus scrapes the bot's real HTTP server, and every panel gets data."""
+"""A real Prometheus scrapes a running bot; every panel and every alert gets its data.
+
+What a healthy bot cannot show (a halt, a refusal, a gap) comes from the same HTTP server with sample data.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -13,10 +19,12 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import yaml
+from bot_process import BUSY, SOL, BotProcess
 
 from market_maker.config.runtime import MetricsConfig
 from market_maker.core.events import Feed, Liquidity, OrderState, RequestKind, Result
@@ -29,6 +37,8 @@ from market_maker.telemetry.snapshot import HaltStatus, Status, decode
 ROOT = Path(__file__).parents[2]
 MARKET = "SOL-USD"
 DEADLINE_S = 40.0
+ONLY_IN_TROUBLE = ("mm_halted", "mm_risk_refusals_total")
+"""Metrics whose panels are rightly empty while a bot is well; sample data fills those."""
 
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None, reason="prometheus is not installed"
@@ -70,41 +80,61 @@ def metrics() -> Metrics:
     return Metrics(version="0.1.0", mode="sim")
 
 
-@pytest.fixture
-def prometheus(metrics: Metrics, tmp_path: Path) -> Iterator[str]:
-    sources = HttpSources(metrics.registry, lambda: (True, ""), lambda: (True, ""), lambda: b"{}")
-    server = HttpServer(MetricsConfig(port=0), sources)
+@contextlib.contextmanager
+def _prometheus(port: int, folder: Path) -> Iterator[str]:
+    """Scrape what listens on a port, as the shipped configuration says, but more often."""
     config = yaml.safe_load((ROOT / "grafana" / "prometheus" / "prometheus.yml").read_text("utf-8"))
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
     config["rule_files"] = [str(ROOT / "grafana" / "prometheus" / "alerts.yml")]
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{server.port}"]
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     process = subprocess.Popen(
         [
             "prometheus",
-            f"--config.file={tmp_path / 'prometheus.yml'}",
-            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={address}",
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    yield f"http://{address}"
-    process.kill()
-    process.wait()
+    try:
+        yield f"http://{address}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def prometheus(metrics: Metrics, tmp_path: Path) -> Iterator[str]:
+    sources = HttpSources(metrics.registry, lambda: (True, ""), lambda: (True, ""), lambda: b"{}")
+    server = HttpServer(MetricsConfig(port=0), sources)
+    with _prometheus(server.port, tmp_path) as address:
+        yield address
     server.stop()
 
 
-def _answers(prometheus: str, query: str) -> bool:
-    address = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+def _ask(prometheus: str, path: str, **parameters: str) -> dict[str, Any] | None:
+    """The data of an API call, None while Prometheus is still starting; refusals raise."""
+    address = f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
     try:
         with urllib.request.urlopen(address, timeout=5) as answer:
-            return bool(json.load(answer)["data"]["result"])
-    except (urllib.error.URLError, ConnectionError):
-        return False
+            data: dict[str, Any] = json.load(answer)["data"]
+            return data
+    except urllib.error.HTTPError as error:
+        if error.code == 503:
+            return None
+        raise AssertionError(f"{path} {parameters}: {error.read().decode()}") from error
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return None
+
+
+def _answers(prometheus: str, query: str) -> bool:
+    data = _ask(prometheus, "query", query=query)
+    return data is not None and bool(data["result"])
 
 
 def _queries() -> list[str]:
@@ -127,3 +157,52 @@ def test_every_panel_of_the_dashboard_gets_data(metrics: Metrics, prometheus: st
         pending = [query for query in pending if not _answers(prometheus, query)]
     assert pending == []
     assert _answers(prometheus, 'up{job="market-maker"} == 1')
+
+
+def _selectors() -> set[str]:
+    """Every series that an alert looks at, without what it compares them with."""
+    rules = yaml.safe_load((ROOT / "grafana" / "prometheus" / "alerts.yml").read_text("utf-8"))
+    expressions = " ".join(rule["expr"] for group in rules["groups"] for rule in group["rules"])
+    return set(re.findall(r"\b(?:mm_\w+|up)(?:\{[^}]*\})?", expressions))
+
+
+def _firing(prometheus: str) -> set[str]:
+    """Names of firing alerts, once every rule was evaluated without an error."""
+    data = _ask(prometheus, "rules")
+    rules = [rule for group in data["groups"] for rule in group["rules"]] if data else []
+    assert all(rule["health"] in ("ok", "unknown") for rule in rules), rules
+    return {rule["name"] for rule in rules if rule["state"] == "firing"}
+
+
+def test_a_running_bot_fills_dashboard_and_alerts_until_the_kill_switch_fires_one(
+    tmp_path: Path,
+) -> None:
+    with BotProcess(tmp_path, environ=BUSY) as bot, _prometheus(bot.port, tmp_path) as prometheus:
+        bot.until(lambda status: status.markets[SOL].fills >= 2, "fills")
+        pending = {query for query in _queries() if not any(n in query for n in ONLY_IN_TROUBLE)}
+        pending |= _selectors()
+
+        def answered() -> bool:
+            pending.difference_update([query for query in pending if _answers(prometheus, query)])
+            return not pending
+
+        bot.wait(answered, "an answer to every query")
+        assert _firing(prometheus) == set()
+        exported = bot.http("/metrics")
+        bot.send(signal.SIGUSR1)
+        bot.wait(lambda: _firing(prometheus) == {"KillSwitchEngaged"}, "the alert")
+        halted = f'mm_halted{{market="{SOL}",reason="killed"}} > 0'
+        bot.wait(lambda: _answers(prometheus, halted), "the halt")
+    assert _accepted(exported)
+
+
+def _accepted(exported: str) -> bool:
+    """Whether Prometheus's own tool finds nothing to criticise."""
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=exported,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    return (done.returncode, done.stdout, done.stderr) == (0, "", "")

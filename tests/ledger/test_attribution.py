@@ -314,3 +314,20 @@ def test_readings_cover_both_sides_and_all_horizons_in_order() -> None:
     assert [m.side for m in readings] == [side for side in SIDES for _ in range(5)]
     horizons = [m.horizon_ns for m in readings[:5]]
     assert all(a < b for a, b in pairwise(horizons))
+
+
+def test_s17_a_late_fill_never_turns_the_clock_of_the_windows_back() -> None:
+    ledger = _ledger()
+    ledger.on_mid(10 * NANOS, 200)
+    ledger.apply(_fill(1, 2 * NANOS, 100, 100))
+    ledger.on_mid(15 * NANOS, 198)
+    ledger.on_mid(15 * NANOS + 1, 190)
+    assert ledger.pnl().adverse_selection == -USD // 2
+    assert ledger.pnl().inventory_carry == -2 * USD
+
+
+def test_funding_older_than_the_memory_is_refused_not_guessed() -> None:
+    ledger = _ledger()
+    ledger.fills_pulled(8_000 * NANOS)
+    ledger.apply(FundingPayment(NANOS, NANOS, "f1", USD))
+    assert ledger.pnl().funding == 0

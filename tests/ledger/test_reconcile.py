@@ -137,10 +137,17 @@ def test_requests_under_way_are_left_alone_until_their_deadline(ledger: Ledger) 
     order = _send(ledger, answered=False)
     assert _run(ledger, after_s=4.0) == ()
     assert _run(ledger, after_s=5.5) == (Query(order),)
-    cancelling = _send(ledger, 1)
-    ledger.cancel_requested(cancelling, T0)
-    assert _run(ledger, after_s=4.0) == ()
-    assert _run(ledger, after_s=5.5) == (Query(order), Query(cancelling))
+
+
+def test_an_accepted_order_is_asked_for_at_once_when_it_is_not_listed_while_cancelling(
+    ledger: Ledger,
+) -> None:
+    order = _send(ledger)
+    ledger.cancel_requested(order, T0 + NANOS)
+    assert _run(ledger, after_s=0.0) == ()
+    assert _run(ledger, after_s=2.0) == (Query(order),)
+    assert _run(ledger, resting=None, after_s=4.0) == ()
+    assert _run(ledger, resting=None, after_s=6.5) == (Query(order),)
 
 
 def test_not_found_proves_absence_only_beyond_the_horizon_and_repeatedly(ledger: Ledger) -> None:

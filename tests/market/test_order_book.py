@@ -38,14 +38,12 @@ def model_top(model: Model, own: Model, fraction: float) -> Top:
     }
     bid, ask = max(left[1], default=0), min(left[-1], default=0)
     middle = 0.5 * (bid + ask) if bid and ask else float(bid + ask)
-    depth = {
-        sign: sum(
-            qty
-            for price, qty in left[sign].items()
-            if price == best or abs(price - middle) <= middle * fraction
-        )
-        for sign, best in ((1, bid), (-1, ask))
-    }
+    depth = dict.fromkeys((1, -1), 0)
+    for sign, best in ((1, bid), (-1, ask)):
+        for price, qty in sorted(left[sign].items(), key=lambda level: -sign * level[0]):
+            if price != best and abs(price - middle) > middle * fraction:
+                break  # depth reaches from the best outwards, also in a crossed book
+            depth[sign] += qty
     return (
         bid,
         ask,

@@ -366,7 +366,7 @@ def test_inconsistent_layers_are_refused(change: dict[str, object]) -> None:
 
 
 def test_q01_fixed_offsets_are_thirty_bps_per_level(state: QuoteState) -> None:
-    quote = OffsetEngine(OffsetConfig()).quote(state)
+    quote = OffsetEngine(OffsetConfig(mode="fixed")).quote(state)
     assert quote.bid_offsets == pytest.approx((0.45, 0.90, 1.35))
 
 
@@ -382,7 +382,7 @@ def test_q01_dynamic_offsets_follow_the_market_within_their_clamp(
 def test_q02_the_deadband_ignores_small_inventory_and_the_tanh_ends_at_its_share(
     state: QuoteState,
 ) -> None:
-    engine = OffsetEngine(OffsetConfig())
+    engine = OffsetEngine(OffsetConfig(mode="fixed"))
     inside = engine.quote(replace(state, inventory_ratio=0.05))
     assert inside.bid_offsets == engine.quote(state).bid_offsets
     full = engine.quote(replace(state, inventory_ratio=1.0))

@@ -761,3 +761,28 @@ def test_every_ladder_setting_changes_the_ladder(
 def test_canned_engines_satisfy_the_protocol() -> None:
     assert isinstance(canned((0.1,)), QuotingEngine)
     assert issubclass(Canned.Config, BaseModel)
+
+
+@pytest.mark.parametrize("rate_per_hour", [1e-4, -1e-4])
+def test_f02_funding_strengthens_the_skew_of_the_side_it_punishes_and_relaxes_the_other(
+    instrument: Instrument,
+    view: MarketView,
+    readings: Readings,
+    inventory: InventoryReading,
+    rate_per_hour: float,
+) -> None:
+    engine = build_engine("layered", {})
+    pays = replace(
+        readings,
+        funding=replace(readings.funding, rate_per_hour=rate_per_hour, skew_scale=1.5),
+    )
+
+    def shift(mood: Readings, position: int) -> float:
+        lean = held(inventory, position, Zone.GREEN)
+        return abs(part(price(engine, instrument, view, mood, lean).targets[0], "inventory"))
+
+    # A positive rate is paid by longs.
+    punished = 150 if rate_per_hour > 0 else -150
+    assert shift(pays, punished) == pytest.approx(1.5 * shift(readings, punished), abs=2e-6)
+    assert shift(pays, -punished) == pytest.approx(shift(readings, -punished) / 1.5, abs=2e-6)
+    assert shift(pays, 0) == 0.0

@@ -70,7 +70,7 @@ def test_our_engines_are_installed() -> None:
 
 
 def test_settings_reach_the_engine(state: QuoteState) -> None:
-    near = build_engine("offset", {"fixed_bps": 10.0}).quote(state)
+    near = build_engine("offset", {"mode": "fixed", "fixed_bps": 10.0}).quote(state)
     assert near.bid_offsets[0] == pytest.approx(0.15)
 
 

@@ -129,6 +129,7 @@ def test_a_log_cut_at_any_byte_recovers_a_state_that_was_true(tmp_path: Path) ->
 def test_a_damaged_record_hides_all_that_follows_and_new_ones_are_kept(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     store.load()
+    store.checkpoint([b"start"])
     for i in range(5):
         store.append(bytes([i]) * 10)
     store.close()
@@ -141,6 +142,17 @@ def test_a_damaged_record_hides_all_that_follows_and_new_ones_are_kept(tmp_path:
     again.append(b"new")
     again.close()
     assert FileStore(tmp_path).load()[1] == (bytes(10), b"\1" * 10, b"new")
+
+
+def test_a_lost_checkpoint_is_not_taken_for_a_new_exchange(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.load()
+    store.checkpoint([b"start"])
+    store.append(b"something happened")
+    store.close()
+    (tmp_path / "checkpoint").unlink()
+    with pytest.raises(UnusableError, match=r"missing although its log.*--fresh"):
+        FileStore(tmp_path).load()
 
 
 def test_a_checkpoint_that_was_not_finished_changes_nothing(tmp_path: Path) -> None:

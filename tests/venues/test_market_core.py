@@ -39,7 +39,8 @@ def _of(rows: Rows, kind: RowKind) -> list[list[int]]:
 
 
 def _background(rows: Rows) -> Rows:
-    return rows[(rows[:, 0] == RowKind.LEVEL) | (rows[:, 0] == RowKind.TRADE)]
+    found: Rows = rows[(rows[:, 0] == RowKind.LEVEL) | (rows[:, 0] == RowKind.TRADE)]
+    return found
 
 
 @settings(max_examples=15, deadline=None)
@@ -275,7 +276,9 @@ def test_a_stored_market_has_the_same_future(seed: int, at_ns: int) -> None:
     assert again.queue_ahead(2) == market.queue_ahead(2)
     until = at_ns + 60 * SECOND
     assert np.array_equal(again.advance(until), market.advance(until))
-    assert np.array_equal(again.amend(3, market.best_ask + 1, 90), market.amend(3, market.best_ask + 1, 90))
+    assert np.array_equal(
+        again.amend(3, market.best_ask + 1, 90), market.amend(3, market.best_ask + 1, 90)
+    )
     assert again.dump() == market.dump()
 
 
@@ -294,15 +297,16 @@ def test_a_wild_market_moves_its_window_and_tells_the_account_what_fell_out() ->
     market.place(1, 1, far, 10, PlaceFlag.POST_ONLY)
     market.place(2, -1, market.best_ask + 4000, 10, PlaceFlag.POST_ONLY)
     ended: list[list[int]] = []
+    two_sided = 0
     for minute in range(1, 61):
         rows = market.advance(60 * minute * SECOND)
         ended += _of(rows, RowKind.OWN_CANCEL) + _of(rows, RowKind.OWN_FILL)
-        assert 0 < market.best_bid < market.best_ask
-    assert ended
-    assert {int(row[5]) for row in ended}.isdisjoint(market.open_order_ids())
-    assert {CancelWhy(row[6]) for row in ended if row[0] == RowKind.OWN_CANCEL} <= {
-        CancelWhy.OUT_OF_WINDOW
-    }
+        two_sided += 0 < market.best_bid < market.best_ask
+    assert two_sided >= 55
+    assert abs(market.mark_price2 // 2 - far - 4000) > WINDOW // 2
+    assert len(ended) == 2
+    assert CancelWhy.OUT_OF_WINDOW in {row[6] for row in ended if row[0] == RowKind.OWN_CANCEL}
+    assert market.open_order_ids() == []
 
 
 _BUMPS: dict[str, Any] = {
@@ -321,7 +325,7 @@ _BUMPS: dict[str, Any] = {
 @pytest.mark.parametrize("name", sorted(MarketModelConfig.model_fields))
 def test_every_key_of_the_model_changes_the_market(name: str) -> None:
     busy = {"episodes_per_hour": 20.0, "jumps_per_hour": 100.0, "noise_per_s": 0.1}
-    value = _BUMPS.get(name, None)
+    value = _BUMPS.get(name)
     if value is None:
         value = 1.5 * busy.get(name, getattr(CONFIG, name))
     usual = MarketCore(MarketModelConfig(**busy), 1).advance(600 * SECOND)
@@ -334,3 +338,21 @@ def test_switching_every_agent_off_leaves_a_quiet_book() -> None:
     rows = MarketCore(config, 1).advance(60 * SECOND)
     assert not _of(rows, RowKind.TRADE)
     assert len(_of(rows, RowKind.LEVEL)) > 100
+
+
+def test_a_model_that_would_explode_is_refused() -> None:
+    with pytest.raises(ValueError, match="never stop"):
+        MarketModelConfig(noise_fast_branching=0.6, noise_slow_branching=0.5)
+    with pytest.raises(ValueError, match="price_quantum"):
+        MarketModelConfig(price_quantum=Decimal(1))
+
+
+def test_a_crowded_book_stays_inside_its_pool_and_leaves_room_for_the_account() -> None:
+    config = MarketModelConfig(maker_lump_usd=20.0, maker_levels=40)
+    market = MarketCore(config, 1)
+    market.advance(30 * SECOND)
+    assert market.place(1, 1, market.best_bid, 5, PlaceFlag.POST_ONLY)[0, 6] == ResultCode.ACCEPTED
+    market.advance(120 * SECOND)
+    assert 0 < market.best_bid < market.best_ask
+    blob = market.dump()
+    assert MarketCore.load(config, blob).dump() == blob

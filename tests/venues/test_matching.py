@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ BASE, WIDTH, POOL, OWN = 64, 64, 24, 6
 
 
 @dataclass
-class Order:
+class _Order:
     side: int
     price: int
     qty: int
@@ -31,15 +32,15 @@ class Order:
 
 
 @dataclass
-class PlainBook:
+class _PlainBook:
     """Price-time priority written for clarity: one list of orders in order of arrival."""
 
-    orders: list[Order] = field(default_factory=list)
-    own: list[Order] = field(default_factory=list)
+    orders: list[_Order] = field(default_factory=list)
+    own: list[_Order] = field(default_factory=list)
     taker: int = 0
     rows: list[Row] = field(default_factory=list)
 
-    def real(self, side: int) -> list[Order]:
+    def real(self, side: int) -> list[_Order]:
         return [o for o in self.orders if o.side == side and o.owner != "shadow"]
 
     def best(self, side: int) -> int | None:
@@ -56,7 +57,7 @@ class PlainBook:
     def level(self, side: int, price: int) -> None:
         self.rows.append((LEVEL, side, price, self.total(side, price), 0, 0, 0))
 
-    def fill(self, order: Order, qty: int) -> None:
+    def fill(self, order: _Order, qty: int) -> None:
         order.qty -= qty
         order.filled += qty
         if order.owner != "background":
@@ -64,7 +65,7 @@ class PlainBook:
         if order.qty == 0:
             self.remove(order)
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: _Order) -> None:
         self.orders = [o for o in self.orders if o is not order]
         self.own = [o for o in self.own if o is not order]
 
@@ -108,19 +109,17 @@ class PlainBook:
             self.level(-side, price)
         return left, stopped
 
-    def rest(self, order: Order) -> None:
+    def rest(self, order: _Order) -> None:
         self.orders.append(order)
         if order.owner != "background":
             self.own.append(order)
         if order.owner != "shadow":
             self.fill_shadows(-order.side, order.price, 0)
 
-    def find(self, order_id: int) -> Order | None:
+    def find(self, order_id: int) -> _Order | None:
         return next((o for o in self.own if o.order_id == order_id), None)
 
-    def result(
-        self, side: int, price: int, qty: int, order_id: int, code: int, flags: int
-    ) -> None:
+    def result(self, side: int, price: int, qty: int, order_id: int, code: int, flags: int) -> None:
         self.rows.append((RESULT, side, price, qty, order_id, code, flags))
 
     def place(self, order_id: int, side: int, price: int, qty: int, flags: int) -> None:
@@ -159,7 +158,7 @@ class PlainBook:
         if left:
             owner = "shadow" if flags & 8 else "account"
             done = filled + qty - left
-            self.rest(Order(side, price, left, owner, order_id, done, bool(flags & 1)))
+            self.rest(_Order(side, price, left, owner, order_id, done, bool(flags & 1)))
             if owner == "account":
                 self.level(side, price)
 
@@ -171,7 +170,7 @@ class PlainBook:
         self.result(order.side, order.price, 0, order_id, own_orders.ACCEPTED, 0)
         self.drop(order, matching.CANCEL_REQUESTED)
 
-    def drop(self, order: Order, why: int) -> None:
+    def drop(self, order: _Order, why: int) -> None:
         self.rows.append((OWN_CANCEL, order.side, order.price, order.qty, order.order_id, why, 0))
         self.remove(order)
         if order.owner == "account":
@@ -204,7 +203,10 @@ class PlainBook:
                 self.level(order.side, order.price)
 
 
-class Arrays:
+Book = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+class _Arrays:
     """The kernels on a small book, driven like the plain one."""
 
     def __init__(self, *, interpreted: bool = False) -> None:
@@ -220,11 +222,11 @@ class Arrays:
         self._interpreted = interpreted
 
     @property
-    def book(self) -> tuple[NDArray[np.int64], ...]:
+    def book(self) -> Book:
         return self.s, self.lv, self.od, self.own
 
-    def call(self, kernel: Any, *args: int) -> list[Row]:
-        function: Callable[..., Any] = kernel.py_func if self._interpreted else kernel
+    def call(self, kernel: Callable[..., object], *args: int) -> list[Row]:
+        function = inspect.unwrap(kernel) if self._interpreted else kernel
         function(*self.book, self.out, *args)
         rows = self.out[: self.s[matching.N_OUT], [0, 2, 3, 4, 5, 6, 7]].tolist()
         self.s[matching.N_OUT] = 0
@@ -250,22 +252,23 @@ STEPS = st.lists(
 )
 
 
-def _step(plain: PlainBook, arrays: Arrays, name: str, args: tuple[int, ...]) -> list[Row]:
+def _step(plain: _PlainBook, arrays: _Arrays, name: str, args: tuple[int, ...]) -> list[Row]:
     """Do one step on both; rows of the kernels (the plain book keeps its own)."""
     if name == "rest":
         side, price, qty = args
         if plain.crosses(side, price) or len(plain.orders) == POOL:
             return []
-        plain.rest(Order(side, price, qty, "background"))
+        plain.rest(_Order(side, price, qty, "background"))
         return arrays.call(matching.rest, side, price, qty, matching.BACKGROUND, 0)
     if name == "take":
-        plain.take(*args, "background", 0)
+        side, limit, qty = args
+        plain.take(side, limit, qty, "background", 0)
         return arrays.call(matching.take, *args, matching.BACKGROUND, 0)
     getattr(plain, name)(*args)
     return arrays.call(getattr(own_orders, name), *args)
 
 
-def _assert_same_book(plain: PlainBook, arrays: Arrays) -> None:
+def _assert_same_book(plain: _PlainBook, arrays: _Arrays) -> None:
     for side in (1, -1):
         none = 0 if side > 0 else matching.NO_ASK
         best = arrays.s[matching.BEST_BID if side > 0 else matching.BEST_ASK]
@@ -286,7 +289,7 @@ def _assert_same_book(plain: PlainBook, arrays: Arrays) -> None:
 
 
 def _compare(steps: list[tuple[Any, ...]], *, interpreted: bool) -> None:
-    plain, arrays = PlainBook(), Arrays(interpreted=interpreted)
+    plain, arrays = _PlainBook(), _Arrays(interpreted=interpreted)
     for name, *args in steps:
         plain.rows = []
         rows = _step(plain, arrays, name, tuple(args))
@@ -309,12 +312,12 @@ def test_the_book_does_the_same_interpreted_as_compiled(steps: list[tuple[Any, .
 @settings(max_examples=40, deadline=None)
 @given(STEPS)
 def test_a_packed_and_unpacked_book_packs_to_the_same_table(steps: list[tuple[Any, ...]]) -> None:
-    plain, arrays = PlainBook(), Arrays()
+    plain, arrays = _PlainBook(), _Arrays()
     for name, *args in steps:
         _step(plain, arrays, name, tuple(args))
     image = np.zeros((POOL, book_image.N_COLUMNS), np.int64)
     n = book_image.pack_orders(*arrays.book, image)
-    again = Arrays()
+    again = _Arrays()
     book_image.unpack_orders(*again.book, again.out, image[:n].copy())
     second = np.zeros_like(image)
     assert book_image.pack_orders(*again.book, second) == n == len(plain.orders)
@@ -323,7 +326,7 @@ def test_a_packed_and_unpacked_book_packs_to_the_same_table(steps: list[tuple[An
 
 
 def test_moving_the_window_cancels_what_falls_out_and_keeps_the_rest() -> None:
-    arrays = Arrays()
+    arrays = _Arrays()
     arrays.call(matching.rest, 1, 70, 5, matching.BACKGROUND, 0)
     arrays.call(own_orders.place, 1, 1, 71, 4, 0)
     arrays.call(own_orders.place, 2, 1, 100, 3, 0)
@@ -345,7 +348,7 @@ def test_moving_the_window_cancels_what_falls_out_and_keeps_the_rest() -> None:
 
 
 def test_pruning_spares_what_is_near_and_what_is_ours() -> None:
-    arrays = Arrays()
+    arrays = _Arrays()
     for price in (100, 95, 80):
         arrays.call(matching.rest, 1, price, 5, matching.BACKGROUND, 0)
     arrays.call(own_orders.place, 1, 1, 80, 2, 0)
@@ -356,5 +359,5 @@ def test_pruning_spares_what_is_near_and_what_is_ours() -> None:
 
 @pytest.mark.parametrize(("price", "qty"), [(0, 1), (-5, 1), (95, 0), (95, -1)])
 def test_an_order_without_positive_price_and_size_is_invalid(price: int, qty: int) -> None:
-    rows = Arrays().call(own_orders.place, 1, 1, price, qty, 0)
+    rows = _Arrays().call(own_orders.place, 1, 1, price, qty, 0)
     assert rows == [(RESULT, 1, price, 0, 1, own_orders.INVALID, 0)]

@@ -103,7 +103,7 @@ def test_a_request_takes_both_delays_and_meets_the_exchange_in_between() -> None
     async def scenario() -> None:
         await asyncio.sleep(1)
         sent_ns = here.clock.now_ns()
-        outcome = await here.venue.submit(approved("a", Side.BUY, here.exchange.best(SOL)[0] - 3))
+        outcome = await here.venue.submit(approved("a", Side.BUY, here.exchange.best(SOL)[0] - 30))
         assert outcome.recv_ns - sent_ns == 35 * MS
         placed = here.exchange.order(SOL, "a")
         assert placed is not None
@@ -140,7 +140,7 @@ def test_requests_sent_together_may_arrive_in_any_order() -> None:
         overtaken = 0
         for i in range(20):
             await asyncio.sleep(0.3)
-            order = approved(f"o{i}", Side.BUY, here.exchange.best(SOL)[0] - 3)
+            order = approved(f"o{i}", Side.BUY, here.exchange.best(SOL)[0] - 30)
             _, cancelled = await asyncio.gather(
                 here.venue.submit(order), here.venue.cancel(CancelRequest(f"o{i}"))
             )
@@ -161,7 +161,7 @@ def test_queries_see_the_exchange_as_it_is_when_they_arrive() -> None:
     async def scenario() -> None:
         sent_ns = here.clock.now_ns()
         assert await here.venue.server_time_ns() == sent_ns + 50 * MS
-        order = approved("a", Side.BUY, here.exchange.best(SOL)[0] - 3)
+        order = approved("a", Side.BUY, here.exchange.best(SOL)[0] - 30)
         submitted = asyncio.ensure_future(here.venue.submit(order))
         await asyncio.sleep(0.02)
         resting = await here.venue.open_orders()
@@ -283,7 +283,7 @@ def test_without_any_delay_everything_still_happens_in_order() -> None:
     async def scenario() -> None:
         await asyncio.sleep(1)
         sent_ns = here.clock.now_ns()
-        outcome = await here.venue.submit(approved("a", Side.BUY, here.exchange.best(SOL)[0] - 3))
+        outcome = await here.venue.submit(approved("a", Side.BUY, here.exchange.best(SOL)[0] - 30))
         assert outcome.recv_ns - sent_ns <= 2 * MS
         await asyncio.sleep(1)
         deltas = [event for event in here.heard if isinstance(event, BookDelta)]
@@ -329,7 +329,7 @@ def test_a_stall_is_caught_up_without_losing_or_reordering_anything() -> None:
         assert here.exchange.now_ns < 2 * SECOND, "what the clock said before does not count"
         clock.skipped_ns += 60 * SECOND
         await asyncio.sleep(2)
-        await venue.submit(approved("a", Side.BUY, here.exchange.best(SOL)[0] - 3))
+        await venue.submit(approved("a", Side.BUY, here.exchange.best(SOL)[0] - 30))
         await venue.close()
 
     here.loop.run_until_complete(scenario())

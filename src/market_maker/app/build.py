@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -73,8 +74,9 @@ async def build_market(
         MarketHooks(
             on_breach=session.on_breach,
             on_log=session.on_log,
-            save=lambda market, data: session.state.save_ledger(session.scope, market, data),
+            save=partial(_save, session),
         ),
+        settings.ledger.request_deadline_s,
     )
     journal = open_journal(bot.fail_journal)
     journal.append(
@@ -111,6 +113,12 @@ async def build_market(
     strategy.halt(HaltReason.STARTING, session.clock.now_ns(), "building")
     bot.attach(strategy)
     return TradedMarket(bot, kill, journal, settings)
+
+
+def _save(session: Session, market: str, ledger: bytes) -> None:
+    """Keep a market's books together with the account's memory of losses, which must match."""
+    session.state.save_ledger(session.scope, market, ledger)
+    session.state.save_risk(session.scope, session.account.snapshot())
 
 
 def build_pricing(settings: Settings, instrument: Instrument) -> PricingEngine:

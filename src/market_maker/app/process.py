@@ -24,13 +24,16 @@ from market_maker.config.paths import DataPaths
 from market_maker.config.schema import Settings
 from market_maker.core.errors import MarketMakerError, QueryFailedError
 from market_maker.core.instrument import NANOS
-from market_maker.core.reasons import BotState, KillReason
+from market_maker.core.reasons import BotState, HaltReason, KillReason
+from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.control import ControlServer
 from market_maker.runtime.http_server import HttpServer, HttpSources
 from market_maker.runtime.sd_notify import SdNotifier
 from market_maker.runtime.signals_os import attach
+from market_maker.runtime.state import StateStore
 from market_maker.runtime.status import build_status
+from market_maker.runtime.supervisor import Supervisor
 from market_maker.runtime.watchdog import Watchdog
 from market_maker.telemetry.live_process import LiveProcess
 from market_maker.telemetry.logs import LogSetup
@@ -61,9 +64,12 @@ class Process:
         metrics: Metrics,
         clock: WallClock,
         venue: str,
+        state: StateStore,
+        store_failed: Callable[[], str],
         reload: Callable[[], None],
     ) -> None:
         self.bot: Bot | None = None
+        self._exists = asyncio.Event()
         self._settings = settings
         self._options = options
         self._paths = paths
@@ -71,6 +77,9 @@ class Process:
         self._metrics = metrics
         self._clock = clock
         self._venue = venue
+        self._state = state
+        self._store_failed = store_failed
+        self._lost = ""
         self._reload = reload
         self._log = structlog.get_logger()
         self._started_ns = clock.now_ns()
@@ -80,10 +89,10 @@ class Process:
         self._notifier = SdNotifier(os.environ)
         self._reporter = Reporter(self._log, settings.logging.health_line_s)
         self._view: LiveProcess | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Supervisor(self._task_ended)
         self._detach: Callable[[], None] = _nothing
-        self._pending_kill = False
         self._pending_stop = False
+        self._pending_rearm = False
         paths.kill_file.unlink(missing_ok=True)
         self._watchdog = Watchdog(
             clock,
@@ -119,6 +128,12 @@ class Process:
     async def start(self) -> None:
         """Listen for signals and commands, before the bot exists: none of them is lost."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(
+            lambda _loop, context: self._log.error(
+                "callback_failed",
+                detail=f"{context.get('message')}: {context.get('exception')!r}",
+            )
+        )
         self._detach = attach(
             loop,
             {
@@ -134,16 +149,21 @@ class Process:
     def attach(self, bot: Bot) -> None:
         """Take the bot over once it is built: publish its status from now on."""
         self.bot = bot
-        if self._pending_kill:
-            self.kill(KillReason.SIGNAL, "SIGUSR1 during the start")
+        self._exists.set()
+        for market in (None, *bot.markets):
+            # What was latched while the bot was being built is only on disk so far.
+            switch = bot.account.kill if market is None else bot.markets[market].kill
+            for latch in self._state.latches(market or "").load():
+                if latch.reason not in switch.reasons:
+                    bot.kill(latch.reason, latch.detail, market)
         if self._pending_stop:
             bot.stop()
+        if self._pending_rearm:
+            bot.begin_rearm()
         if wants_live_view(self._settings):
             self._view = LiveProcess()
-        self._tasks = [
-            asyncio.get_running_loop().create_task(work)
-            for work in (self._run_publishing(), self._run_clock())
-        ]
+        self._tasks.start("publishing", self._run_publishing())
+        self._tasks.start("clock", self._run_clock())
         # Only now: compiling kernels during the start is a stall that everybody expects.
         self._watchdog.start(asyncio.get_running_loop())
         self._notifier.ready()
@@ -151,9 +171,7 @@ class Process:
     async def stop(self) -> None:
         """Take everything down, the lock's owner excepted."""
         self._notifier.stopping()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop(timeout_s=1.0)
         if self.bot is not None:
             self._publish()
         await self._control.stop()
@@ -164,12 +182,23 @@ class Process:
         self._detach()
 
     def kill(self, reason: KillReason, detail: str) -> None:
-        """Engage the kill switch; before the bot exists, as soon as it does."""
-        if self.bot is None:
-            self._pending_kill = True
-            return
+        """Engage the kill switch; before the bot exists, on disk, where it will find it."""
         self._log.error("kill_requested", reason=reason.value, detail=detail)
-        self.bot.kill(reason, detail)
+        if self.bot is None:
+            self._latch(reason, detail, None)
+        else:
+            self.bot.kill(reason, detail)
+
+    def _latch(self, reason: KillReason, detail: str, market: str | None) -> None:
+        switch = KillSwitch(self._state.latches(market or ""))
+        switch.engage(reason, self._clock.now_ns(), detail)
+
+    def _task_ended(self, name: str, detail: str, _error: BaseException | None) -> None:
+        """Nothing can be seen of a bot whose status is not published: stop quoting."""
+        self._log.error("task_died", task=name, detail=detail)
+        if self.bot is not None:
+            for market in self.bot.markets.values():
+                market.bot.fail(HaltReason.TASK_DIED, f"task {name} ended: {detail}")
 
     # Signals ----------------------------------------------------------------------------------
 
@@ -183,7 +212,9 @@ class Process:
         self.bot.stop()
 
     def _rearm(self) -> None:
-        if self.bot is not None:
+        if self.bot is None:
+            self._pending_rearm = True
+        else:
             self.bot.begin_rearm()
 
     def _reload_logged(self) -> None:
@@ -208,12 +239,24 @@ class Process:
         return msgspec.to_builtins(self._status)
 
     async def _obey_kill(self, arguments: dict[str, Any]) -> object:
-        bot = self._require_bot()
         market = arguments.get("market")
-        bot.kill(KillReason.COMMAND, arguments.get("reason") or "kill command", market)
+        reason = arguments.get("reason") or "kill command"
+        if self.bot is None:
+            # The start cancelled old orders or is about to, and will not quote: nothing can rest.
+            self._latch(KillReason.COMMAND, reason, market)
+            bot = await self._built()
+        else:
+            bot = self.bot
+            bot.kill(KillReason.COMMAND, reason, market)
         verified = await bot.kill_verified(market, KILL_WAIT_S)
         self._publish()
-        return {"verified": verified, "open_orders": bot.open_orders_of(market), "detail": ""}
+        return {
+            "verified": verified,
+            "open_orders": bot.open_orders_of(market),
+            "detail": ""
+            if verified
+            else f"not verified within {KILL_WAIT_S:g} s; it goes on trying",
+        }
 
     async def _obey_rearm(self, arguments: dict[str, Any]) -> object:
         released = await self._require_bot().rearm(arguments.get("market"))
@@ -224,6 +267,12 @@ class Process:
     async def _obey_reload(self, _arguments: dict[str, Any]) -> object:
         self._reload()
         return {"detail": "reloaded"}
+
+    async def _built(self) -> Bot:
+        """The bot, once the start has built it."""
+        while self.bot is None:
+            await self._exists.wait()
+        return self.bot
 
     def _require_bot(self) -> Bot:
         if self.bot is None:
@@ -254,7 +303,22 @@ class Process:
     async def _run_publishing(self) -> None:
         while True:
             self._publish()
+            self._mind_disk()
             await asyncio.sleep(self._settings.metrics.status_period_s)
+
+    def _mind_disk(self) -> None:
+        """Stop quoting when the data directory is gone or nothing is remembered any more."""
+        lost = self._store_failed()
+        if not self._paths.lock_file.exists():
+            lost = f"{self._paths.account_dir} is gone: restart the bot"
+        if lost == self._lost:
+            return
+        self._lost = lost
+        if lost:
+            self._log.error("memory_lost", detail=lost)
+        for market in self._require_bot().markets.values():
+            if lost:
+                market.bot.strategy.halt(HaltReason.JOURNAL_FAILED, self._clock.now_ns(), lost)
 
     async def _run_clock(self) -> None:
         """Keep an eye on the venue's clock; half a round trip is the answer's age."""

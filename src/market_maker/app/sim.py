@@ -7,6 +7,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
@@ -20,7 +21,8 @@ from market_maker.config.paths import DataPaths
 from market_maker.config.schema import Settings
 from market_maker.core.errors import ExitCode, MarketMakerError
 from market_maker.core.instrument import NANOS
-from market_maker.core.units import money_from_decimal
+from market_maker.core.reasons import KillReason
+from market_maker.core.units import Grid, money_from_decimal, money_to_decimal
 from market_maker.risk.account import AccountRisk
 from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
@@ -33,6 +35,9 @@ from market_maker.telemetry.metrics import Metrics
 from market_maker.telemetry.order_log import OrderLog
 from market_maker.telemetry.redaction import Redactor
 
+if TYPE_CHECKING:
+    from market_maker.venues.simulated.exchange import SimulatedExchange
+
 DEFAULT_SEED = 1
 
 
@@ -44,7 +49,8 @@ def run(settings: Settings, options: RunOptions, load: Callable[[], Settings]) -
     with contextlib.ExitStack() as stack:
         lock = InstanceLock(paths.lock_file, options.mode.value, clock.now_ns())
         stack.callback(lock.release)
-        state = StateStore(SqliteStore(paths.state_file))
+        store = SqliteStore(paths.state_file)
+        state = StateStore(store)
         stack.callback(state.close)
         setup = logs.configure(
             settings.logging,
@@ -53,7 +59,9 @@ def run(settings: Settings, options: RunOptions, load: Callable[[], Settings]) -
             file=paths.log_file if wants_live_view(settings) else None,
         )
         stack.callback(setup.close)
-        session = _Session(settings, options, paths, setup, state, clock, load)
+        session = _Session(
+            settings, options, paths, setup, state, lambda: store.failed, clock, load
+        )
         return uvloop.run(session.run())
 
 
@@ -67,6 +75,7 @@ class _Session:
         paths: DataPaths,
         setup: logs.LogSetup,
         state: StateStore,
+        store_failed: Callable[[], str],
         clock: WallClock,
         load: Callable[[], Settings],
     ) -> None:
@@ -75,11 +84,13 @@ class _Session:
         self._paths = paths
         self._logs = setup
         self._state = state
+        self._store_failed = store_failed
         self._clock = clock
         self._load = load
         self._log = structlog.get_logger()
         self._epoch = 0
         self._bot: Bot | None = None
+        self._farewell = ""
 
     async def run(self) -> int:
         """Come up, trade, go down."""
@@ -93,6 +104,8 @@ class _Session:
             metrics,
             self._clock,
             "simulated",
+            self._state,
+            self._store_failed,
             self._reload,
         )
         self._log.info(
@@ -108,13 +121,31 @@ class _Session:
             process.attach(bot)
             if options.duration_s is not None:
                 asyncio.get_running_loop().call_later(options.duration_s, bot.stop)
-            await self._trade(bot)
-            code = await bot.shutdown(self._epoch)
-            if code is ExitCode.ORDERS_MAY_REST:
-                self._log.error("shutdown_incomplete", detail="orders may still rest at the venue")
+            try:
+                await self._trade(bot)
+            finally:
+                code = await bot.shutdown(self._epoch)
+            self._say_goodbye(bot, code)
             return code
         finally:
             await process.stop()
+            if self._farewell and sys.stderr.isatty():
+                print(self._farewell, file=sys.stderr)  # noqa: T201 - the view is gone
+
+    def _say_goodbye(self, bot: Bot, code: ExitCode) -> None:
+        """One line that says what was left behind, on the terminal too once the view is gone."""
+        if code is ExitCode.ORDERS_MAY_REST:
+            self._log.error("shutdown_incomplete", detail="orders may still rest at the venue")
+            self._farewell = "stopped, but orders may still rest at the venue"
+            return
+        left = []
+        for symbol, market in bot.markets.items():
+            ledger = market.bot.strategy.parts.ledger
+            base = Grid(market.bot.strategy.parts.market.instrument).base(ledger.position)
+            pnl = money_to_decimal(ledger.pnl().total)
+            left.append(f"{symbol} position {base:+g}, P&L {pnl:+.4f} since its books opened")
+        self._farewell = f"stopped, nothing rests; {'; '.join(left)}"
+        self._log.info("stopped", detail=self._farewell)
 
     async def _trade(self, bot: Bot) -> None:
         """Run until told to stop; a stop during the start is obeyed at once."""
@@ -154,6 +185,7 @@ class _Session:
 
         from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
 
+        self._look_around(exchange)
         self._epoch = state.next_epoch(self._clock.now_ns())
         state.take_clean_stop()
         account = AccountRisk(
@@ -162,7 +194,7 @@ class _Session:
             KillSwitch(state.latches()),
             state.load_risk(scope),
         )
-        bot = Bot(settings, account, state, scope, self._clock, on_close=exchange.close)
+        bot = Bot(settings, account, state, scope, self._clock, self._write_log, exchange.close)
         session = Session(
             mode=options.mode.value,
             scope=scope,
@@ -192,6 +224,26 @@ class _Session:
         self._bot = bot
         return bot
 
+    def _look_around(self, exchange: SimulatedExchange) -> None:
+        """Say what an operator might overlook; without our memory, start with the switch engaged."""
+        settings, options, state = self._settings, self._options, self._state
+        for symbol in exchange.symbols:
+            if symbol not in options.markets and (held := exchange.position(symbol)):
+                self._log.warning(
+                    "position_not_managed",
+                    market=symbol,
+                    detail=f"the account holds {held} quanta there; add --market {symbol}",
+                )
+        if state.is_new and exchange.session > 1 and not options.fresh:
+            # Whether the kill switch was engaged is among the things that are forgotten.
+            detail = "the bot's memory is missing although its exchange has traded before"
+            KillSwitch(state.latches()).engage(
+                KillReason.INVARIANT, self._clock.now_ns(), f"{detail}: check it, then rearm"
+            )
+        for name in settings.markets:
+            if name not in options.markets:
+                self._log.warning("override_unused", market=name, detail="not a traded market")
+
     def _journal(self, symbol: str, failed: Callable[[str], None]) -> Journal:
         config = self._settings.for_market(symbol).journal
         if not config.enabled:
@@ -211,15 +263,22 @@ class _Session:
 
 
 class _Notice:
-    """Says on standard error why nothing happens yet, and when it is over if it took long."""
+    """Says why nothing happens yet, and when it is over if it took long."""
 
     def __init__(self, clock: WallClock) -> None:
         self._clock = clock
         self._started_ns = clock.monotonic_ns()
-        print("starting; the first start compiles for up to half a minute", file=sys.stderr)  # noqa: T201 - before there is a view
+        self._say("compiling", "starting; the first start compiles for up to half a minute")
 
     def close(self) -> None:
         """Say that it is over."""
         took_s = (self._clock.monotonic_ns() - self._started_ns) / NANOS
         if took_s > 5:
-            print(f"compiled in {took_s:.0f} s", file=sys.stderr)  # noqa: T201 - likewise
+            self._say("compiled", f"compiled in {took_s:.0f} s")
+
+    def _say(self, event: str, text: str) -> None:
+        """To a person at a terminal in words, to who reads log lines as one more of them."""
+        if sys.stderr.isatty():
+            print(text, file=sys.stderr)  # noqa: T201 - before there is a view
+        else:
+            structlog.get_logger().info(event, detail=text)

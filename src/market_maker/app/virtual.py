@@ -104,7 +104,7 @@ class VirtualRun:
             KillSwitch(state.latches()),
             state.load_risk(scope),
         )
-        self.bot = Bot(self.settings, account, state, scope, self.clock)
+        self.bot = Bot(self.settings, account, state, scope, self.clock, self._write_log)
         session = Session(
             mode="sim",
             scope=scope,
@@ -114,7 +114,7 @@ class VirtualRun:
             state=state,
             account=account,
             on_breach=self.bot.on_breach,
-            on_log=lambda level, event, detail: self.log.append((level, event, detail)),
+            on_log=self._write_log,
         )
         wire = Wire(self.exchange, self.clock)
         for symbol in self._symbols:
@@ -133,6 +133,9 @@ class VirtualRun:
             self.bot.add(market)
         await self.bot.start()
         return await work(self)
+
+    def _write_log(self, level: str, event: str, detail: str) -> None:
+        self.log.append((level, event, detail))
 
     def _journal(self, symbol: str, _failed: Callable[[str], None]) -> Journal:
         return self._open_journal(symbol)

@@ -62,9 +62,12 @@ def kill(address: BotAddress, market: str | None, reason: str, *, force: bool) -
     elif holder is not None:
         with contextlib.suppress(OSError):
             address.paths.kill_file.touch()
-    report = _cancel_at_venue(address, why)
+    latch = f"the latch could NOT be written ({unlatched})" if unlatched else "the latch is set"
+    report = _cancel_at_venue(address, why, latch)
     if unlatched:
-        raise OrdersMayRestError(f"nothing rests now, but a restart would quote: {unlatched}")
+        raise OrdersMayRestError(
+            f"nothing rests now, but a restart would quote: {unlatched}; mend that and repeat"
+        )
     return report
 
 
@@ -106,7 +109,7 @@ def _latch(address: BotAddress, market: str, detail: str) -> str:
     return "" if switch.persisted else f"{address.paths.state_file} cannot be written"
 
 
-def _cancel_at_venue(address: BotAddress, why: str) -> KillReport:
+def _cancel_at_venue(address: BotAddress, why: str, latch: str) -> KillReport:
     # Compiles kernels: a bot that answers must not wait for that.
     from market_maker.venues.simulated.exchange import (  # noqa: PLC0415 - as said above
         cancel_everything,
@@ -116,15 +119,13 @@ def _cancel_at_venue(address: BotAddress, why: str) -> KillReport:
         remaining = cancel_everything(address.paths.exchange_dir)
     except AnotherInstanceError as error:
         raise OrdersMayRestError(
-            f"{why}, and {error}; the latch is set, but orders may rest. The bot cancels them when it "
+            f"{why}, and {error}; {latch}, but orders may rest. The bot cancels them when it "
             "wakes up; --force ends it and cancels now"
         ) from error
     except MarketMakerError as error:
-        raise OrdersMayRestError(
-            f"{why}; the latch is set, but cancelling failed: {error}"
-        ) from error
+        raise OrdersMayRestError(f"{why}; {latch}, but cancelling failed: {error}") from error
     if remaining:
-        raise OrdersMayRestError(f"{why}; the latch is set, but {remaining} orders still rest")
+        raise OrdersMayRestError(f"{why}; {latch}, but {remaining} orders still rest")
     return KillReport("command", 0, f"{why}: latched on disk and cancelled at the venue")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,11 +16,26 @@ Command = TypeVar("Command", bound=Callable[..., object])
 MODES = click.Choice([mode.value for mode in Mode])
 
 
+class _Directory(click.Path):
+    """A directory's name; an empty one would silently be the current directory."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Refuse emptiness, then do as a path does."""
+        if not os.fspath(value):
+            self.fail("it is empty; name a directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def data_dir_option(command: Command) -> Command:
     """`--data-dir`: which bot is meant."""
     return click.option(
         "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=_Directory(path_type=Path, file_okay=False),
         default=DEFAULT_DATA_DIR,
         show_default=True,
         envvar="MM_DATA_DIR",

@@ -8,6 +8,14 @@ import click
 
 from market_maker.cli.options import config_options, data_dir_option, mode_option
 
+_LONGEST_S = 1e9
+
+
+def _finite(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value < _LONGEST_S:
+        raise click.BadParameter(f"{value} is not a number of seconds above 0")
+    return value
+
 
 @click.command("run", short_help="Make markets (the default command).")
 @click.option(
@@ -50,6 +58,7 @@ from market_maker.cli.options import config_options, data_dir_option, mode_optio
     envvar="MM_DURATION",
     show_envvar=True,
     metavar="SECONDS",
+    callback=_finite,
     help="Stop in good order after this time.",
 )
 @click.option(

@@ -101,26 +101,26 @@ class PipelineConfig(Section):
         0.0, ge=0, le=1000, description="Quoting stops while the market's spread is narrower."
     )
     imbalance_limit: float = Field(
-        0.95,
+        0.98,
         gt=0,
         le=1,
         description="The side that a book imbalance beyond this would run over stops quoting; "
         "1 never does.",
     )
     gate_hysteresis: float = Field(
-        0.2,
+        0.1,
         ge=0,
         lt=1,
         description="Share by which spread and imbalance must recover before quoting resumes.",
     )
     gate_dwell_s: float = Field(
-        2.0, ge=0, le=600, description="Least time for which any such stop lasts."
+        1.0, ge=0, le=600, description="Least time for which any such stop lasts."
     )
     churn_per_s: float = Field(
-        4.0, gt=0, le=1000, description="Requests a second that moving orders may use."
+        2.5, gt=0, le=1000, description="Requests a second that moving orders may use."
     )
     churn_burst: float = Field(
-        12.0, ge=2, le=10_000, description="Requests that moving orders may use in a burst."
+        4.0, ge=2, le=10_000, description="Requests that moving orders may use in a burst."
     )
     failure_pause_s: float = Field(
         0.5, ge=0, le=60, description="Pause after a failed placement, doubling while it fails."

@@ -21,6 +21,8 @@ from market_maker.kernels.matching import (
     PRICE,
     QTY,
     SIDE,
+    TABLE,
+    VECTOR,
     rest,
 )
 
@@ -29,11 +31,8 @@ Ints = NDArray[np.int64]
 N_COLUMNS = 7
 """price, quantity, side, owner, order id, filled, place among own orders (-1: not ours)."""
 
-_V = "int64[::1]"
-_M = "int64[:,::1]"
 
-
-@njit(f"int64({_V}, {_M}, {_M}, {_V}, {_M})", cache=True, nogil=True)
+@njit(f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE})", cache=True, nogil=True)
 def pack_orders(s: Ints, lv: Ints, od: Ints, own: Ints, image: Ints) -> int:
     """Write every order by price and place in its queue; how many rows there are."""
     n = 0
@@ -55,7 +54,7 @@ def pack_orders(s: Ints, lv: Ints, od: Ints, own: Ints, image: Ints) -> int:
     return n
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, {_M})", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, {TABLE})", cache=True, nogil=True)
 def unpack_orders(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, image: Ints) -> None:
     """Queue the table's orders in an empty book whose window is already set."""
     place = np.full(own.shape[0], -1, np.int64)

@@ -29,8 +29,8 @@ LIMIT, TOXICITY, FLOOR, ZONE_SCALE, ALPHA_SCALE, ROOM, MIN_VALUE, COUNT = range(
 SIDE_WIDTH = 8
 ROWS_START = SIDE_START + 2 * SIDE_WIDTH
 # Rows per side, buy first.
-OFFSET, FRACTION, INVENTORY, DRIFT, CARRY, REGIME, SPACING = range(7)
-ROW_COUNT = 7
+OFFSET, FRACTION, INVENTORY, DRIFT, CARRY, REGIME, SPACING, FEE = range(8)
+ROW_COUNT = 8
 
 # Output columns, one row per level; the parts follow in the order of `PART_NAMES`.
 PRICE, QTY, CODE, EDGE, PARTS = range(5)
@@ -122,10 +122,11 @@ def _unrounded(sign: int, inp: Floats, side: int, level: int, row: Ints) -> floa
     carry = inp[start + CARRY * levels] * scale
     regime = inp[start + REGIME * levels] * scale
     spacing = inp[start + SPACING * levels] * scale
-    model = offset - inventory - drift - carry - regime - spacing
+    fee = inp[start + FEE * levels] * scale
+    model = offset - inventory - drift - carry - regime - spacing - fee
     trend = drift + inp[TREND_SKEW] * inventory
-    toxicity = min(inp[base + TOXICITY], inp[TOXICITY_CAP] * max(model + regime, 0.0))
-    distance = model + inventory + trend + carry + regime + spacing + toxicity
+    toxicity = min(inp[base + TOXICITY], inp[TOXICITY_CAP] * max(model + fee + regime, 0.0))
+    distance = model + fee + inventory + trend + carry + regime + spacing + toxicity
     # The floor lifts the whole side, so that a ladder pressed against it stays a ladder.
     lift = max(0.0, inp[base + FLOOR] + spacing - distance)
     row[P_FAIR] = _micro(inp[FAIR])
@@ -136,7 +137,8 @@ def _unrounded(sign: int, inp: Floats, side: int, level: int, row: Ints) -> floa
     row[P_FUNDING] = _micro(-sign * carry)
     row[P_TREND] = _micro(-sign * trend)
     row[P_SPACING] = _micro(-sign * spacing)
-    row[P_FLOOR] = _micro(-sign * lift)
+    # What the engine itself asks for fees is part of what fees cost a quote.
+    row[P_FLOOR] = _micro(-sign * (fee + lift))
     price: float = inp[MID] + inp[FAIR] - sign * (distance + lift)
     return price
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-_V = "int64[::1]"
-_M = "int64[:,::1]"
+VECTOR = "int64[::1]"
+TABLE = "int64[:,::1]"
 
 TIME, BASE, BEST_BID, BEST_ASK, FREE, LIVE, N_OUT, TAKER, STOPPED, N_OWN, N_SHADOW, SKIPPED = range(
     12
@@ -40,9 +40,13 @@ NO_ASK = 1 << 60
 """Best ask of an empty side; an empty bid side is 0."""
 
 
-@njit(f"void({_V}, {_M}, int64, int64, int64, int64, int64, int64, int64)", cache=True, nogil=True)
+@njit(
+    f"void({VECTOR}, {TABLE}, int64, int64, int64, int64, int64, int64, int64)",
+    cache=True,
+    nogil=True,
+)
 def emit(
-    s: Ints, out: Ints, kind: Ints, side: int, price: int, qty: int, a: int, b: int, c: int
+    s: Ints, out: Ints, kind: int, side: int, price: int, qty: int, a: int, b: int, c: int
 ) -> None:
     """Append one row at the book's time."""
     row = out[s[N_OUT]]
@@ -57,19 +61,19 @@ def emit(
     row[7] = c
 
 
-@njit(f"void({_V}, {_M}, {_M}, int64, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, int64, int64)", cache=True, nogil=True)
 def emit_level(s: Ints, lv: Ints, out: Ints, side: int, price: int) -> None:
     """Report a price's total."""
     emit(s, out, ROW_LEVEL, side, price, lv[price & (lv.shape[0] - 1), TOTAL], 0, 0, 0)
 
 
-@njit(f"boolean({_V}, {_M}, int64)", cache=True, nogil=True)
+@njit(f"boolean({VECTOR}, {TABLE}, int64)", cache=True, nogil=True)
 def in_window(s: Ints, lv: Ints, price: int) -> bool:
     """Whether the ring of levels has a place for the price."""
-    return s[BASE] <= price < s[BASE] + lv.shape[0]
+    return bool(s[BASE] <= price < s[BASE] + lv.shape[0])
 
 
-@njit(f"void({_V}, {_M}, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, int64)", cache=True, nogil=True)
 def find_best(s: Ints, lv: Ints, side: int) -> None:
     """Move a side's best outwards from where it stands to the next price that shows quantity."""
     mask = lv.shape[0] - 1
@@ -86,7 +90,7 @@ def find_best(s: Ints, lv: Ints, side: int) -> None:
         s[BEST_ASK] = price if price < end else NO_ASK
 
 
-@njit(f"void({_V}, {_M}, {_V}, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {VECTOR}, int64)", cache=True, nogil=True)
 def _forget_own(s: Ints, od: Ints, own: Ints, node: int) -> None:
     """Take a pool slot off the list of own orders, keeping their order."""
     n = s[N_OWN]
@@ -100,7 +104,7 @@ def _forget_own(s: Ints, od: Ints, own: Ints, node: int) -> None:
         s[N_SHADOW] -= 1
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, int64)", cache=True, nogil=True)
 def unlink(s: Ints, lv: Ints, od: Ints, own: Ints, node: int) -> None:
     """Remove an order from its queue and free its slot; totals and best follow."""
     price, side = od[node, PRICE], od[node, SIDE]
@@ -127,7 +131,7 @@ def unlink(s: Ints, lv: Ints, od: Ints, own: Ints, node: int) -> None:
         find_best(s, lv, side)
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64)", cache=True, nogil=True)
 def fill_resting(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, node: int, qty: int) -> None:
     """Execute `qty` of a resting order; tells its owner, removes it when nothing is left."""
     kind = od[node, OWNER] & KIND_MASK
@@ -143,7 +147,11 @@ def fill_resting(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, node: int, q
         unlink(s, lv, od, own, node)
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64)", cache=True, nogil=True)
+@njit(
+    f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64)",
+    cache=True,
+    nogil=True,
+)
 def _fill_shadows(
     s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, side: int, limit: int, qty: int
 ) -> None:
@@ -163,7 +171,11 @@ def _fill_shadows(
             i += 1
 
 
-@njit(f"int64({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64)", cache=True, nogil=True)
+@njit(
+    f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64)",
+    cache=True,
+    nogil=True,
+)
 def _walk_queue(
     s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, price: int, qty: int, owner: int
 ) -> int:
@@ -184,7 +196,7 @@ def _walk_queue(
 
 
 @njit(
-    f"int64({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64, int64, int64)",
+    f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64, int64, int64)",
     cache=True,
     nogil=True,
 )
@@ -207,7 +219,8 @@ def _take_level(
     end = s[N_OUT]
     if left == qty:
         for i in range(first, end - 1):
-            out[i] = out[i + 1]
+            for column in range(out.shape[1]):
+                out[i, column] = out[i + 1, column]
         s[N_OUT] = end - 1
         return left
     s[N_OUT] = first
@@ -220,7 +233,7 @@ def _take_level(
 
 
 @njit(
-    f"int64({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64, int64, int64)",
+    f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64, int64, int64)",
     cache=True,
     nogil=True,
 )
@@ -241,7 +254,7 @@ def take(
     s[STOPPED] = 0
     while qty > 0 and s[STOPPED] == 0:
         price = s[BEST_ASK] if side > 0 else s[BEST_BID]
-        within = price != NO_ASK and price != 0 and (limit - price) * side >= 0
+        within = price not in (NO_ASK, 0) and (limit - price) * side >= 0
         if s[N_SHADOW] > 0:
             _fill_shadows(s, lv, od, own, out, -side, price - side if within else limit, qty)
         if not within:
@@ -251,7 +264,7 @@ def take(
 
 
 @njit(
-    f"int64({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64, int64, int64)",
+    f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64, int64, int64)",
     cache=True,
     nogil=True,
 )
@@ -271,7 +284,7 @@ def rest(
 
     The caller has checked the window and the room in the pool.
     """
-    node = s[FREE]
+    node: int = s[FREE]
     s[FREE] = od[node, NEXT]
     s[LIVE] += 1
     order = od[node]
@@ -306,7 +319,7 @@ def rest(
     return node
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64)", cache=True, nogil=True)
 def drop_level(
     s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, price: int, keep_own: int
 ) -> None:
@@ -339,7 +352,7 @@ def drop_level(
         emit_level(s, lv, out, side, price)
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64)", cache=True, nogil=True)
 def recentre(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, centre: int) -> None:
     """Move the window of levels to be centred on a price; orders that fall out are cancelled."""
     width = lv.shape[0]
@@ -353,7 +366,7 @@ def recentre(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, centre: int) -> 
     s[BASE] = base
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64)", cache=True, nogil=True)
 def prune(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, distance: int) -> None:
     """Cancel the background's orders farther than `distance` from the best: the pool's bound."""
     for price in range(s[BASE], s[BASE] + lv.shape[0]):

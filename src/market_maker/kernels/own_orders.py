@@ -10,7 +10,6 @@ from __future__ import annotations
 from numba import njit
 
 from market_maker.kernels.matching import (
-    Ints,
     ACCOUNT,
     BELOW_FILLED,
     BEST_ASK,
@@ -36,7 +35,10 @@ from market_maker.kernels.matching import (
     SHADOW,
     SIDE,
     STOPPED,
+    TABLE,
     TOTAL,
+    VECTOR,
+    Ints,
     emit,
     emit_level,
     in_window,
@@ -45,29 +47,30 @@ from market_maker.kernels.matching import (
     unlink,
 )
 
-_V = "int64[::1]"
-_M = "int64[:,::1]"
-
 POST_ONLY, IOC, MARKET, SHADOW_FLAG = 1, 2, 4, 8
 ACCEPTED, POST_ONLY_CROSS, DUPLICATE_ID, OUT_OF_RANGE, BOOK_FULL, INVALID, UNKNOWN_ORDER = range(7)
 
 
-@njit(f"int64({_V}, {_M}, {_V}, int64)", cache=True, nogil=True)
+@njit(f"int64({VECTOR}, {TABLE}, {VECTOR}, int64)", cache=True, nogil=True)
 def find_own(s: Ints, od: Ints, own: Ints, order_id: int) -> int:
     """Pool slot of an open own order, -1 if there is none."""
     for i in range(s[N_OWN]):
         if od[own[i], ID] == order_id:
-            return own[i]
+            return int(own[i])
     return -1
 
 
-@njit(f"boolean({_V}, int64, int64)", cache=True, nogil=True)
+@njit(f"boolean({VECTOR}, int64, int64)", cache=True, nogil=True)
 def crosses(s: Ints, side: int, price: int) -> bool:
     """Whether a limit price would trade at once."""
-    return price >= s[BEST_ASK] if side > 0 else price <= s[BEST_BID]
+    return bool(price >= s[BEST_ASK] if side > 0 else price <= s[BEST_BID])
 
 
-@njit(f"int64({_V}, {_M}, {_M}, {_V}, int64, int64, int64, int64, int64)", cache=True, nogil=True)
+@njit(
+    f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, int64, int64, int64, int64, int64)",
+    cache=True,
+    nogil=True,
+)
 def _verdict(
     s: Ints,
     lv: Ints,
@@ -96,7 +99,7 @@ def _verdict(
 
 
 @njit(
-    f"int64({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64, int64, int64)",
+    f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64, int64, int64)",
     cache=True,
     nogil=True,
 )
@@ -140,7 +143,9 @@ def _enter(
 
 
 @njit(
-    f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64, int64, int64)", cache=True, nogil=True
+    f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64, int64, int64)",
+    cache=True,
+    nogil=True,
 )
 def place(
     s: Ints,
@@ -161,7 +166,7 @@ def place(
         _enter(s, lv, od, own, out, order_id, side, price, qty, flags)
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64)", cache=True, nogil=True)
 def _remove(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, node: int, why: int) -> None:
     """Take an own order off the book and say why."""
     side, price = od[node, SIDE], od[node, PRICE]
@@ -172,7 +177,7 @@ def _remove(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, node: int, why: i
         emit_level(s, lv, out, side, price)
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64)", cache=True, nogil=True)
+@njit(f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64)", cache=True, nogil=True)
 def cancel(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, order_id: int) -> None:
     """Cancel an order of the account."""
     node = find_own(s, od, own, order_id)
@@ -183,7 +188,7 @@ def cancel(s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, order_id: int) -> 
     _remove(s, lv, od, own, out, node, CANCEL_REQUESTED)
 
 
-@njit(f"int64({_V}, {_M}, {_M}, int64, int64, int64, int64)", cache=True, nogil=True)
+@njit(f"int64({VECTOR}, {TABLE}, {TABLE}, int64, int64, int64, int64)", cache=True, nogil=True)
 def _amend_verdict(
     s: Ints, lv: Ints, od: Ints, node: int, price: int, total: int, filled: int
 ) -> int:
@@ -199,7 +204,11 @@ def _amend_verdict(
     return ACCEPTED
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64)", cache=True, nogil=True)
+@njit(
+    f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64)",
+    cache=True,
+    nogil=True,
+)
 def _reenter(
     s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, node: int, price: int, left: int
 ) -> None:
@@ -218,7 +227,11 @@ def _reenter(
         emit_level(s, lv, out, side, old_price)
 
 
-@njit(f"void({_V}, {_M}, {_M}, {_V}, {_M}, int64, int64, int64)", cache=True, nogil=True)
+@njit(
+    f"void({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, {TABLE}, int64, int64, int64)",
+    cache=True,
+    nogil=True,
+)
 def amend(
     s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, order_id: int, price: int, total: int
 ) -> None:
@@ -246,7 +259,7 @@ def amend(
     _reenter(s, lv, od, own, out, node, price, left)
 
 
-@njit(f"int64({_V}, {_M}, {_M}, {_V}, int64)", cache=True, nogil=True)
+@njit(f"int64({VECTOR}, {TABLE}, {TABLE}, {VECTOR}, int64)", cache=True, nogil=True)
 def queue_ahead(s: Ints, lv: Ints, od: Ints, own: Ints, order_id: int) -> int:
     """Real quantity that executes before an own order at its price; -1 if it is not open."""
     node = find_own(s, od, own, order_id)

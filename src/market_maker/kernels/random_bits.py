@@ -22,6 +22,8 @@ _S30 = np.uint64(30)
 _S27 = np.uint64(27)
 _S31 = np.uint64(31)
 _S11 = np.uint64(11)
+_LCG_A = np.uint64(6364136223846793005)
+_LCG_C = np.uint64(1442695040888963407)
 _SCALE = 2.0**-53
 _TWO_PI = 2.0 * math.pi
 
@@ -33,7 +35,8 @@ def next_bits(streams: Bits, i: int) -> int:
     z = streams[i]
     z = (z ^ (z >> _S30)) * _MIX_A
     z = (z ^ (z >> _S27)) * _MIX_B
-    return z ^ (z >> _S31)
+    bits: int = z ^ (z >> _S31)
+    return bits
 
 
 @njit("float64(uint64[::1], int64)", cache=True, nogil=True)
@@ -48,11 +51,17 @@ def exponential(streams: Bits, i: int, mean: float) -> float:
     return -mean * math.log(uniform(streams, i))
 
 
+@njit("float64(float64, float64)", cache=True, nogil=True)
+def normal_from(a: float, b: float) -> float:
+    """Standard normal out of two uniforms by Box and Muller, one of the pair."""
+    return math.sqrt(-2.0 * math.log(a)) * math.cos(_TWO_PI * b)
+
+
 @njit("float64(uint64[::1], int64)", cache=True, nogil=True)
 def normal(streams: Bits, i: int) -> float:
-    """Standard normal by Box and Muller, one of the pair."""
-    radius = math.sqrt(-2.0 * math.log(uniform(streams, i)))
-    return radius * math.cos(_TWO_PI * uniform(streams, i))
+    """Standard normal."""
+    a = uniform(streams, i)
+    return normal_from(a, uniform(streams, i))
 
 
 @njit("float64(uint64[::1], int64, float64)", cache=True, nogil=True)
@@ -61,3 +70,16 @@ def laplace(streams: Bits, i: int, mean_abs: float) -> float:
     u = uniform(streams, i) - 0.5
     size = -mean_abs * math.log(1.0 - 2.0 * abs(u) + 1e-300)
     return size if u > 0.0 else -size
+
+
+@njit("int64(uint64, int64, int64)", cache=True, nogil=True)
+def bit_field(bits: int, shift: int, mask: int) -> int:
+    """Some of the bits of a draw, as a signed integer."""
+    return int((np.uint64(bits) >> np.uint64(shift)) & np.uint64(mask))
+
+
+@njit("uint64(uint64)", cache=True, nogil=True)
+def mix_bits(bits: int) -> int:
+    """Further bits out of one draw, for choices whose number depends on the book."""
+    mixed: int = np.uint64(bits) * _LCG_A + _LCG_C  # type: ignore[assignment] # a numba uint64
+    return mixed

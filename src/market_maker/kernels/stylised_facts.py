@@ -16,6 +16,19 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+@njit("int64(int64[::1], int64, int64, int64, int64)", cache=True, nogil=True)
+def _next_best(totals: Ints, side: int, best: int, price: int, end: int) -> int:
+    """A side's best after its total at `price` has changed; 0 if nothing is left up to `end`."""
+    mask = totals.shape[0] - 1
+    if totals[price & mask] > 0:
+        return price if best == 0 or (price - best) * side > 0 else best
+    if price != best:
+        return best
+    while (best - end) * side >= 0 and totals[best & mask] == 0:
+        best -= side
+    return best if (best - end) * side >= 0 else 0
+
+
 @njit(
     "void(int64[::1], int64[::1], int64[::1], int64[::1], int64[:,::1], int64[:,::1])",
     cache=True,
@@ -28,31 +41,19 @@ def best_quotes(kind: Ints, side: Ints, price: Ints, qty: Ints, levels: Ints, be
     of (2, a power of two) over which prices wrap. A missing side is 0.
     """
     mask = levels.shape[1] - 1
-    bid, ask = 0, 0
-    low, high = 0, 0
+    bid, ask, low, high = 0, 0, 1 << 60, 0
     for i in range(kind.shape[0]):
         if kind[i] == 3:
             levels[:] = 0
-            bid, ask, low, high = 0, 0, 0, 0
+            bid, ask, low, high = 0, 0, 1 << 60, 0
         elif kind[i] == 1:
-            x = price[i]
-            k = 0 if side[i] > 0 else 1
-            levels[k, x & mask] = qty[i]
-            low = x if low == 0 else min(low, x)
-            high = max(high, x)
-            if k == 0:
-                if qty[i] > 0:
-                    bid = max(bid, x)
-                elif x == bid:
-                    while bid >= low and levels[0, bid & mask] == 0:
-                        bid -= 1
-                    bid = 0 if bid < low else bid
-            elif qty[i] > 0:
-                ask = x if ask == 0 else min(ask, x)
-            elif x == ask:
-                while ask <= high and levels[1, ask & mask] == 0:
-                    ask += 1
-                ask = 0 if ask > high else ask
+            low, high = min(low, price[i]), max(high, price[i])
+            if side[i] > 0:
+                levels[0, price[i] & mask] = qty[i]
+                bid = _next_best(levels[0], 1, bid, price[i], low)
+            else:
+                levels[1, price[i] & mask] = qty[i]
+                ask = _next_best(levels[1], -1, ask, price[i], high)
         best[i, 0] = bid
         best[i, 1] = levels[0, bid & mask]
         best[i, 2] = ask
@@ -84,4 +85,4 @@ def hawkes_log_likelihood(
         log_sum += math.log(mu + alpha * excited)
         excited += 1.0
     compensator += branching * excited * (1.0 - math.exp(-decay * end_gap_s))
-    return log_sum - compensator
+    return float(log_sum - compensator)

@@ -109,7 +109,7 @@ class Orders:
         "_settled",
         "_slots",
         "_touch",
-        "_touch_version",
+        "_touch_known",
         "_unsettled",
         "buy_reserved",
         "live",
@@ -129,8 +129,8 @@ class Orders:
         self.buy_reserved = 0
         self.sell_reserved = 0
         self.version = 0
-        self._touch_version = -1
         self._touch = (0, 0)
+        self._touch_known = True
 
     def __len__(self) -> int:
         """Number of records held, closed ones included."""
@@ -158,17 +158,21 @@ class Orders:
 
     def touch(self) -> tuple[int, int]:
         """Highest own bid and lowest own ask that may exist at the venue, 0 for none."""
-        if self._touch_version != self.version:
-            bid = ask = 0
+        if not self._touch_known:
+            self._touch = (0, 0)
             for record in self._live.values():
-                price = record.worst_price()
-                if record.side is Side.BUY:
-                    bid = max(bid, price)
-                elif ask == 0 or price < ask:
-                    ask = price
-            self._touch = (bid, ask)
-            self._touch_version = self.version
+                self._extend_touch(record)
+            self._touch_known = True
         return self._touch
+
+    def _extend_touch(self, record: OrderRecord) -> None:
+        bid, ask = self._touch
+        price = record.worst_price() if record.alt_qty else record.price
+        if record.side is Side.BUY:
+            if price > bid:
+                self._touch = (price, ask)
+        elif ask == 0 or price < ask:
+            self._touch = (bid, price)
 
     def reserve(self, order: Approved) -> OrderRecord:
         """Register a new order before it is sent, or an amendment of a resting one."""
@@ -221,7 +225,12 @@ class Orders:
         if record.live:
             self._live[record.client_id] = record
         record.reserved = 0
+        touch_known = self._touch_known
         self.refresh(record)
+        if record.live and touch_known:
+            # One more order can only extend what is known.
+            self._extend_touch(record)
+            self._touch_known = True
         if record.settled:
             self._settled.append((record.updated_ns, record.client_id))
 
@@ -243,6 +252,7 @@ class Orders:
     def refresh(self, record: OrderRecord) -> None:
         """Bring the side's reservation up to date after any change of a record."""
         self.version += 1
+        self._touch_known = False
         reserved = record.exposure()
         change = reserved - record.reserved
         if change:

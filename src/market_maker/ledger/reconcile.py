@@ -151,6 +151,9 @@ def reconcile(local: LocalBooks, venue: VenueBooks, patience: Patience) -> tuple
         finding = _order_finding(record, resting, venue, patience)
         if finding is not None:
             findings.append(finding)
+        if record.level is None and record.client_id in resting:
+            # Adopted earlier, or an exit that should never rest: nobody else takes it away.
+            findings.append(CancelOrphan(record.client_id, resting[record.client_id].venue_id))
     for update in venue.open_orders or ():
         findings.extend(_stranger_findings(update, local))
     # Fills that stay missing explain nothing for ever.
@@ -183,12 +186,14 @@ def _order_finding(
         return Absent(client_id) if proved else Missed(client_id)
     if record.status is OrderStatus.UNKNOWN:
         return Query(client_id)
-    if record.status is OrderStatus.OPEN:
-        # Only an answer asked for after the order's last news can contradict it.
-        gone = venue.open_orders is not None and record.updated_ns < venue.asked_ns
-        return Query(client_id) if gone else None
+    # What was accepted once and is not listed has ended, whatever was asked of it since; only
+    # a list asked for after the order's last news can say so.
+    accepted = record.status is not OrderStatus.PENDING
+    listed = venue.open_orders is not None
+    if accepted and listed and record.updated_ns < venue.asked_ns:
+        return Query(client_id)
     overdue = venue.asked_ns - record.asked_ns > patience.deadline_ns
-    return Query(client_id) if overdue else None
+    return Query(client_id) if overdue and record.status is not OrderStatus.OPEN else None
 
 
 def _stranger_findings(update: OrderUpdate, local: LocalBooks) -> tuple[Finding, ...]:

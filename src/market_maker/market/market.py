@@ -139,7 +139,8 @@ class Market:
             self._seen_ns[Feed.FUNDING] = now_ns
             if event.mark_price2 > 0:
                 self.mark_price2 = event.mark_price2
-        elif isinstance(event, Heartbeat) or event.up:
+        elif isinstance(event, Heartbeat) or (event.up and event.feed is not Feed.BOOK):
+            # A book feed that came up says nothing of the old book: its snapshot will.
             self._seen_ns[event.feed] = now_ns
         elif event.feed is Feed.BOOK:
             self._book.lose_feed()

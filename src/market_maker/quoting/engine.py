@@ -54,7 +54,7 @@ class EngineQuote(msgspec.Struct, frozen=True, gc=False):
     A bid rests at `fair - bid_offsets[i]`, an ask at `fair + ask_offsets[i]`. Size fractions
     multiply the configured order size. For each side the named parts are tuples over levels
     that sum to the offsets: `model` (half-spread), `inventory` (shift), `drift`, `carry`,
-    `regime`, `spacing`. A side without quotes has empty tuples throughout.
+    `regime`, `spacing`, `fee` (what the engine asks for fees). A side without quotes has empty tuples throughout.
     """
 
     bid_offsets: tuple[float, ...]

@@ -58,7 +58,8 @@ class Gates:
         if least:
             if self.reason is DecisionReason.SPREAD_TOO_TIGHT:
                 least *= 1.0 + config.gate_hysteresis
-            if view.spread * 2.0 * _BPS < least * view.mid2:
+            bid, ask = view.best_bid, view.best_ask
+            if (ask - bid) * 2.0 * _BPS < least * (bid + ask):
                 return DecisionReason.SPREAD_TOO_TIGHT
         most = config.imbalance_limit
         if self.reason is DecisionReason.IMBALANCE:

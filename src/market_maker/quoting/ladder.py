@@ -65,6 +65,8 @@ class Ladder(msgspec.Struct, frozen=True):
     targets: tuple[LevelTarget, ...]
 
     def target(self, level: LevelId) -> LevelTarget:
-        """The target of one level."""
+        """The target of one level; IndexError for one that the ladder does not have."""
         half = len(self.targets) // 2
+        if not 0 <= level.index < half:
+            raise IndexError(f"{level} of a ladder of {half}")
         return self.targets[level.index if level.side is Side.BUY else half + level.index]

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from struct import Struct
 
+import msgspec
 import numpy as np
 
 from market_maker.config.quoting import LadderConfig
 from market_maker.core.commands import LevelId
 from market_maker.core.instrument import Instrument, InstrumentKind
-from market_maker.core.readings import InventoryReading, Readings, Regime
+from market_maker.core.readings import FundingReading, InventoryReading, Readings, Regime
 from market_maker.core.reasons import DecisionReason, Zone
 from market_maker.core.side import Side
 from market_maker.core.units import Grid
@@ -34,35 +35,32 @@ _BPS = 1e-4
 _MINUTE_ROOT = math.sqrt(60.0)
 _LEAST_SIGMA_BPS = 0.01
 _LEAST_INTENSITY = 1e-6
-_ROWS = ("inventory", "drift", "carry", "regime", "spacing")
+_ROWS = ("inventory", "drift", "carry", "regime", "spacing", "fee")
+_QTY, _CODE, _EDGE, _PARTS = kernel.QTY, kernel.CODE, kernel.EDGE, kernel.PARTS
+_OUT_WIDTH, _NO_PRICE = kernel.OUT_WIDTH, kernel.NO_PRICE
 _CODES = {
     kernel.TOO_SMALL: DecisionReason.BELOW_MINIMUM,
     kernel.NO_ROOM: DecisionReason.AT_LIMIT,
 }
 
 
-class _SideTerms:
+class _SideTerms(msgspec.Struct, frozen=True, gc=False):
     """What one side's position, zone and filters mean for its quotes."""
 
-    __slots__ = ("block", "header", "not_before_ns", "priority", "reduce_only", "silence")
-
-    def __init__(
-        self, header: tuple[float, ...], block: DecisionReason | None, not_before_ns: int
-    ) -> None:
-        self.header = header
-        self.block = block
-        self.not_before_ns = not_before_ns
-        self.priority = False
-        self.reduce_only = False
-        self.silence = DecisionReason.NOT_QUOTED
+    header: tuple[float, ...]
+    block: DecisionReason | None
+    not_before_ns: int
+    silence: DecisionReason
+    priority: bool
+    reduce_only: bool
 
 
 class PricingEngine:
     """Prices every level of one market."""
 
     __slots__ = (
+        "_base_per_qty",
         "_config",
-        "_digits",
         "_engine",
         "_fee_bps",
         "_fee_rate",
@@ -75,6 +73,9 @@ class PricingEngine:
         "_out",
         "_out_array",
         "_pack",
+        "_price_rules",
+        "_size_rules",
+        "_starts",
         "_unit",
         "_unpack",
         "_width",
@@ -91,11 +92,22 @@ class PricingEngine:
         self._fee_rate = float(instrument.maker_fee_rate)
         self._fee_bps = self._fee_rate / _BPS
         self._inverse = instrument.kind is InstrumentKind.INVERSE
-        self._digits = float(instrument.price_significant_digits or 0)
         self._min_notional = float(instrument.min_notional)
+        value = self._base_per_qty = self._grid.base_per_qty
+        # What the kernel is told that never changes, in its order.
+        digits = float(instrument.price_significant_digits or 0)
+        self._price_rules = (1.0 / self._unit, float(instrument.tick), digits, config.toxicity_cap)
+        self._size_rules = (
+            float(instrument.lot),
+            float(instrument.min_qty),
+            float(instrument.max_qty or 2**53),
+            value if self._inverse else value * self._unit,
+            1.0 if self._inverse else 0.0,
+        )
         levels = config.levels
         self._width = levels
         self._levels = tuple(LevelId(side, i) for side in Side for i in range(levels))
+        self._starts = tuple((level, n * _OUT_WIDTH) for n, level in enumerate(self._levels))
         cells = kernel.ROWS_START + 2 * kernel.ROW_COUNT * levels
         self._pack = Struct(f"={cells}d")
         self._in = bytearray(self._pack.size)
@@ -139,26 +151,19 @@ class PricingEngine:
         sell = self._side_terms(
             Side.SELL, fair, view, readings, inventory, adverse_bps, post_only, now_ns
         )
-        value = self._grid.base_per_qty
+        value = self._base_per_qty
         cells = (
             0.5 * mid2,
             offset / self._unit,
-            1.0 / self._unit,
-            float(self.instrument.tick),
-            self._digits,
-            self._config.toxicity_cap,
+            *self._price_rules,
             readings.trend.skew_multiplier - 1.0,
             1.0 if inventory.position > 0 else 0.0,
             self._config.order_size_quote / (value if self._inverse else value * fair),
-            float(self.instrument.lot),
-            float(self.instrument.min_qty),
-            float(self.instrument.max_qty or 2**53),
-            value if self._inverse else value * self._unit,
-            1.0 if self._inverse else 0.0,
+            *self._size_rules,
             *buy.header,
-            float(len(quote.bid_offsets[: self._width])),
+            float(min(len(quote.bid_offsets), self._width)),
             *sell.header,
-            float(len(quote.ask_offsets[: self._width])),
+            float(min(len(quote.ask_offsets), self._width)),
             *self._rows(quote.bid_offsets, quote.bid_sizes, quote.bid_parts),
             *self._rows(quote.ask_offsets, quote.ask_sizes, quote.ask_parts),
         )
@@ -181,7 +186,7 @@ class PricingEngine:
         k_high = intensity.k_high_per_price
         if not intensity.trusted or k_high - k_low > self._config.k_interval * k:
             k = k_low
-        base = self._grid.base_per_qty / fair if self._inverse else self._grid.base_per_qty
+        base = self._base_per_qty / fair if self._inverse else self._base_per_qty
         usual_bps = volatility.baseline_minute_bps / _MINUTE_ROOT
         return QuoteState(
             fair,
@@ -202,7 +207,7 @@ class PricingEngine:
             self._width,
             self.instrument.tick * self._unit,
             volatility.offset_scale,
-            volatility.skew_scale * readings.funding.skew_scale,
+            volatility.skew_scale * _funding_skew(readings.funding, inventory.position),
             0.5 * view.spread * self._unit / price_per_bps,
             max(usual_bps, _LEAST_SIGMA_BPS) * price_per_bps if usual_bps > 0.0 else 0.0,
         )
@@ -255,13 +260,15 @@ class PricingEngine:
             least,
         )
         cooldown_ns = post_only.cooldown_until_ns(side)
-        terms = _SideTerms(header, block, cooldown_ns if cooldown_ns > now_ns else 0)
-        # An engine that knows the bound does not quote beyond it.
-        if room < self.instrument.lot:
-            terms.silence = DecisionReason.AT_LIMIT
-        terms.priority = priority
-        terms.reduce_only = reduce_only
-        return terms
+        return _SideTerms(
+            header,
+            block,
+            cooldown_ns if cooldown_ns > now_ns else 0,
+            # An engine that knows the bound does not quote beyond it.
+            DecisionReason.AT_LIMIT if room < self.instrument.lot else DecisionReason.NOT_QUOTED,
+            priority,
+            reduce_only,
+        )
 
     def _block(
         self, reduces: bool, readings: Readings, inventory: InventoryReading, floor_bps: float
@@ -284,42 +291,41 @@ class PricingEngine:
     ) -> tuple[float, ...]:
         """One side's offsets, sizes and parts as the kernel's rows; absent parts are zero."""
         zeros = (0.0,) * len(offsets)
-        inventory, drift, carry, regime, spacing = (parts.get(name, zeros) for name in _ROWS)
-        rows = offsets + sizes + inventory + drift + carry + regime + spacing
-        if len(offsets) == self._width:
-            return rows
-        width = self._width
+        rows = offsets + sizes
+        for name in _ROWS:
+            rows += parts.get(name, zeros)
+        n, width = len(offsets), self._width
+        if n == width or not n:
+            return rows or (0.0,) * (kernel.ROW_COUNT * width)
         padded: list[float] = []
-        for row in (offsets, sizes, inventory, drift, carry, regime, spacing):
-            padded.extend((row + (0.0,) * width)[:width])
+        for start in range(0, len(rows), n):
+            padded.extend((rows[start : start + n] + (0.0,) * width)[:width])
         return tuple(padded)
 
     def _targets(self, buy: _SideTerms, sell: _SideTerms) -> tuple[LevelTarget, ...]:
         cells = self._unpack.unpack(self._out)
         targets = []
-        start = 0
         terms = buy
-        for number, level in enumerate(self._levels):
-            if number == self._width:
+        for level, start in self._starts:
+            if level.side is Side.SELL:
                 terms = sell
-            price, qty, code, edge = cells[start : start + kernel.PARTS]
             blocked = terms.block
+            code = cells[start + _CODE]
             if blocked is None and code:
-                blocked = terms.silence if code == kernel.NO_PRICE else _CODES[code]
+                blocked = terms.silence if code == _NO_PRICE else _CODES[code]
             targets.append(
                 LevelTarget(
                     level,
-                    price,
-                    qty if blocked is None else 0,
+                    cells[start],
+                    cells[start + _QTY] if blocked is None else 0,
                     blocked,
-                    cells[start + kernel.PARTS : start + kernel.OUT_WIDTH],
-                    edge,
+                    cells[start + _PARTS : start + _OUT_WIDTH],
+                    cells[start + _EDGE],
                     terms.priority,
                     terms.reduce_only,
                     terms.not_before_ns,
                 )
             )
-            start += kernel.OUT_WIDTH
         return tuple(targets)
 
     def expected_adverse_bps(self, measured_bps: float, fills: int) -> float:
@@ -335,3 +341,11 @@ class PricingEngine:
     def _blocked(self, fair: float, mid2: int, reason: DecisionReason) -> Ladder:
         targets = tuple(LevelTarget(level, 0, 0, reason, NO_PARTS) for level in self._levels)
         return Ladder(fair, mid2, targets)
+
+
+def _funding_skew(funding: FundingReading, position: int) -> float:
+    """Stronger skew for a position that pays funding, weaker for one that receives it (F02)."""
+    paid = funding.rate_per_hour * position
+    if paid > 0.0:
+        return funding.skew_scale
+    return 1.0 / funding.skew_scale if paid < 0.0 else 1.0

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from market_maker.core.errors import UnusableError
 from market_maker.quoting.engine import QuotingEngine
@@ -27,6 +27,15 @@ def engine_names() -> tuple[str, ...]:
 def engine_config_model(name: str) -> type[BaseModel]:
     """The model of an engine's section, for schemas and validation."""
     return _engine_class(name)[1]
+
+
+def _strict(model: type[BaseModel]) -> type[BaseModel]:
+    """The model, refusing unknown keys whatever its author left open."""
+    if model.model_config.get("extra") == "forbid":
+        return model
+    strict = type(model.__name__, (model,), {"model_config": ConfigDict(extra="forbid")})
+    assert issubclass(strict, BaseModel)
+    return strict
 
 
 def build_engine(name: str, raw_config: Mapping[str, object]) -> QuotingEngine:
@@ -70,7 +79,7 @@ def _engine_class(name: str) -> tuple[type, type[BaseModel]]:
             "`name`, a pydantic `Config` and `quote`"
         )
         raise UnusableError(msg)
-    return loaded, model
+    return loaded, _strict(model)
 
 
 def _points(name: str) -> list[EntryPoint]:

@@ -15,7 +15,7 @@ from market_maker.config.quoting import PipelineConfig
 from market_maker.core.commands import LevelId
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.readings import Readings
-from market_maker.core.reasons import DecisionReason
+from market_maker.core.reasons import BookVerdict, DecisionReason
 from market_maker.core.units import Grid
 from market_maker.market.market_view import MarketView
 from market_maker.quoting.churn_budget import ChurnBudget
@@ -34,11 +34,12 @@ _UNKNOWN = Decision(Action.WAIT, DecisionReason.UNKNOWN_OUTCOME)
 class LevelMemory:
     """What one level remembers between decisions."""
 
-    __slots__ = ("failures", "gates", "moved_ns", "moving", "pause_until_ns")
+    __slots__ = ("failures", "gates", "held", "moved_ns", "moving", "pause_until_ns")
 
     def __init__(self, gates: Gates) -> None:
         """Start with nothing done."""
         self.gates = gates
+        self.held = _STATIC
         self.moved_ns = 0
         self.moving = False
         self.failures = 0
@@ -48,7 +49,20 @@ class LevelMemory:
 class RepricePipeline:
     """Decides for every level of one market."""
 
-    __slots__ = ("_budget", "_can_amend", "_config", "_grid", "_interval_ns", "_levels", "_tick")
+    __slots__ = (
+        "_age_ns",
+        "_budget",
+        "_can_amend",
+        "_config",
+        "_grid",
+        "_interval_ns",
+        "_levels",
+        "_most",
+        "_refill_below",
+        "_tick",
+        "_tolerance",
+        "_urgent",
+    )
 
     def __init__(
         self, config: PipelineConfig, instrument: Instrument, *, can_amend: bool = True
@@ -59,8 +73,14 @@ class RepricePipeline:
         self._tick = instrument.tick if instrument.price_significant_digits is None else 0
         self._can_amend = can_amend
         self._interval_ns = config.min_interval_s * NANOS
+        self._age_ns = int(config.max_age_s * NANOS)
+        self._most = 1.0 + config.size_tolerance
+        self._refill_below = config.refill_below
+        # Shares of twice the mid.
+        self._tolerance = config.tolerance_bps * _BPS * 0.5
+        self._urgent = config.urgent_bps * _BPS * 0.5
         self._budget = ChurnBudget(config.churn_per_s, config.churn_burst)
-        self._levels: dict[tuple[int, int], LevelMemory] = {}
+        self._levels: dict[LevelId, LevelMemory] = {}
 
     def decide(
         self,
@@ -73,8 +93,8 @@ class RepricePipeline:
         """Decide one level's next action and count it as done."""
         if resting is not None and resting.state is not RestingState.RESTING:
             return _UNKNOWN if resting.state is RestingState.UNKNOWN else _IN_FLIGHT
-        memory = self._memory(target.level)
-        if not view.valid:
+        memory = self._levels.get(target.level) or self._memory(target.level)
+        if view.verdict is not BookVerdict.VALID:
             return self._silence(memory, resting, DecisionReason.BOOK_INVALID, 0)
         # Gates see every decision, so that their dwell is right when a priority ends.
         gate = memory.gates.check(view, readings, now_ns)
@@ -104,11 +124,9 @@ class RepricePipeline:
         memory.pause_until_ns = 0
 
     def _memory(self, level: LevelId) -> LevelMemory:
-        key = (level.side, level.index)
-        memory = self._levels.get(key)
+        memory = self._levels.get(level)
         if memory is None:
-            memory = LevelMemory(Gates(self._config, level.side))
-            self._levels[key] = memory
+            memory = self._levels[level] = LevelMemory(Gates(self._config, level.side))
         return memory
 
     def _silence(
@@ -133,12 +151,8 @@ class RepricePipeline:
         )
 
     def _size_fits(self, target: LevelTarget, resting: RestingOrder) -> bool:
-        config = self._config
-        remaining = resting.remaining
-        return (
-            remaining <= target.qty * (1.0 + config.size_tolerance)
-            and remaining >= target.qty * config.refill_below
-        )
+        qty, remaining = target.qty, resting.remaining
+        return qty * self._refill_below <= remaining <= qty * self._most
 
     def _move(
         self,
@@ -189,10 +203,11 @@ class RepricePipeline:
 
     def _is_urgent(self, target: LevelTarget, resting: RestingOrder, view: MarketView) -> bool:
         """Whether the order stands inside the fee floor, or where a new one would be clamped away."""
-        slack = self._config.urgent_bps * _BPS * 0.5 * view.mid2
-        sign = int(target.level.side)
-        inside = sign * (resting.price - target.edge_price)
-        return inside > slack and sign * (resting.price - target.price) > 0
+        side = target.level.side
+        if side * (resting.price - target.price) <= 0:
+            return False
+        slack = self._urgent * (view.best_bid + view.best_ask)
+        return side * (resting.price - target.edge_price) > slack
 
     def _patience(
         self,
@@ -209,22 +224,30 @@ class RepricePipeline:
         shift = abs(target.price - resting.price)
         tick = self._tick or self._grid.tick_at(resting.price)
         tolerance = volatility.tolerance_scale * max(
-            config.tolerance_ticks * tick, config.tolerance_bps * _BPS * 0.5 * view.mid2
+            config.tolerance_ticks * tick, self._tolerance * (view.best_bid + view.best_ask)
         )
         if memory.moving:
             tolerance *= config.tolerance_release
         if shift <= tolerance and self._size_fits(target, resting):
-            aged_ns = resting.placed_ns + int(config.max_age_s * NANOS)
+            aged_ns = resting.placed_ns + self._age_ns
             if now_ns < aged_ns:
                 memory.moving = False
-                return Decision(Action.HOLD, DecisionReason.WITHIN_TOLERANCE, wake_ns=aged_ns)
+                return _hold(memory, DecisionReason.WITHIN_TOLERANCE, aged_ns)
         memory.moving = True
         # A move that was refused counts too, so that it is not tried on every event.
         last_ns = max(memory.moved_ns, resting.placed_ns)
         ready_ns = last_ns + int(self._interval_ns * volatility.interval_scale)
         if now_ns < ready_ns:
-            return Decision(Action.HOLD, DecisionReason.TOO_YOUNG, wake_ns=ready_ns)
+            return _hold(memory, DecisionReason.TOO_YOUNG, ready_ns)
         if now_ns < target.not_before_ns and target.level.side * (target.price - resting.price) > 0:
             # After a post-only rejection nothing moves towards the market.
             return Decision(Action.HOLD, DecisionReason.COOLDOWN, wake_ns=target.not_before_ns)
         return None
+
+
+def _hold(memory: LevelMemory, reason: DecisionReason, wake_ns: int) -> Decision:
+    """The decision to hold; the same object while nothing about it changes."""
+    held = memory.held
+    if held.reason is not reason or held.wake_ns != wake_ns:
+        held = memory.held = Decision(Action.HOLD, reason, wake_ns=wake_ns)
+    return held

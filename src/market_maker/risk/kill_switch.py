@@ -1,7 +1,7 @@
 """The kill switch: one place, several reasons, latched.
 
 Engaging is idempotent and persisted before it takes effect, so that a restart finds it engaged; a
-store that fails delays nothing, because not trading is the safe side. Releasing is the reverse:
+store that fails delays it only as long as one attempt takes, because not trading is the safe side. Releasing is the reverse:
 the store must forget first. Refuses to know how orders are cancelled and who may release.
 """
 
@@ -13,7 +13,11 @@ from typing import Protocol
 
 import msgspec
 
+from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import KillReason
+
+RETRY_NS = 10 * NANOS
+"""Pause between attempts to save a latch that a disk refused; each may take its time."""
 
 
 class Latch(msgspec.Struct, frozen=True, gc=False):
@@ -39,7 +43,7 @@ class LatchStore(Protocol):
 class KillSwitch:
     """Engaged while any latch is set. `version` counts changes."""
 
-    __slots__ = ("_latches", "_store", "persisted", "reasons", "version")
+    __slots__ = ("_latches", "_retry_ns", "_store", "persisted", "reasons", "version")
 
     def __init__(self, store: LatchStore) -> None:
         """Take over the latches of earlier sessions."""
@@ -47,6 +51,7 @@ class KillSwitch:
         self._latches = {latch.reason: latch for latch in store.load()}
         self.reasons: Mapping[KillReason, Latch] = MappingProxyType(self._latches)
         self.persisted = True
+        self._retry_ns = 0
         self.version = 0
 
     @property
@@ -57,7 +62,7 @@ class KillSwitch:
     def engage(self, reason: KillReason, now_ns: int, detail: str = "") -> bool:
         """Latch a reason; True if it is new. An unsaved latch is saved again each time."""
         latch = self._latches.get(reason)
-        if latch is not None and self.persisted:
+        if latch is not None and (self.persisted or now_ns < self._retry_ns):
             return False
         new = latch is None
         latches = (*self._latches.values(), *((Latch(reason, now_ns, detail),) if new else ()))
@@ -65,6 +70,7 @@ class KillSwitch:
             self._store.save(latches)
         except OSError:
             self.persisted = False
+            self._retry_ns = now_ns + RETRY_NS
         else:
             self.persisted = True
         if new:

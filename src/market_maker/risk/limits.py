@@ -151,17 +151,3 @@ class LimitRules:
 
 def _scaled(qty: int, scale: float) -> int:
     return qty if scale >= 1.0 else math.floor(qty * max(0.0, scale))
-
-
-def capital_at_risk(inventory_value: float, price: float, stop: float) -> float:
-    """Loss of an inventory, as a share of its value, if the price goes to a stop."""
-    return inventory_value * (price - stop) / price
-
-
-def describe_leverage(leverage: float) -> str:
-    """Say in words and numbers what a leverage means."""
-    if leverage <= 1:
-        return "no leverage: only a price of zero loses everything"
-    return (
-        f"at {leverage:g}x an adverse move of {100 / leverage:.2g} % is a total loss of the margin"
-    )

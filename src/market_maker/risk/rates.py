@@ -54,7 +54,6 @@ class RateBudget:
 
     def wait_ns(self, lane: Lane, now_ns: int) -> int:
         """How long until a request of this lane may leave, 0 for now."""
-        self._forget(now_ns)
         wait = self._paused_until_ns[lane] - now_ns
         sent, orders = self._all, self._orders
         if len(sent) >= self._limit:
@@ -67,6 +66,7 @@ class RateBudget:
         """Use one request if the lane is free; else how long to wait."""
         wait = self.wait_ns(lane, now_ns)
         if wait == 0:
+            self._forget(now_ns)
             self._all.append(now_ns)
             if lane is Lane.ORDER:
                 self._orders.append(now_ns)
@@ -74,11 +74,14 @@ class RateBudget:
 
     def tokens(self, lane: Lane, now_ns: int) -> int:
         """Requests that the lane could send now."""
-        self._forget(now_ns)
-        free = self._limit - len(self._all)
+        if self.paused_ns(lane, now_ns):
+            return 0
+        expired_ns = now_ns - self._window_ns
+        free = self._limit - sum(sent > expired_ns for sent in self._all)
         if lane is Lane.ORDER:
-            free = min(free, self._order_limit - len(self._orders))
-        return 0 if self.paused_ns(lane, now_ns) else max(0, free)
+            orders = sum(sent > expired_ns for sent in self._orders)
+            free = min(free, self._order_limit - orders)
+        return max(0, free)
 
     def _forget(self, now_ns: int) -> None:
         expired_ns = now_ns - self._window_ns

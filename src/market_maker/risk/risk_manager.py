@@ -137,6 +137,13 @@ class RiskManager:
         self._ledger.cancel_requested(client_id, now_ns)
         return CancelRequest(client_id, record.venue_id)
 
+    def approve_orphan_cancel(
+        self, client_id: str, venue_id: str, now_ns: int
+    ) -> CancelRequest | Refused:
+        """Use the cancel lane for an order that rests at the venue although our books closed it."""
+        refused = self._rate(now_ns, Lane.CANCEL)
+        return refused if refused is not None else CancelRequest(client_id, venue_id)
+
     def may_cancel(self, now_ns: int) -> int:
         """How long until a cancel may leave, 0 for now."""
         return self._account.rates.wait_ns(Lane.CANCEL, now_ns)
@@ -166,6 +173,11 @@ class RiskManager:
         self._account.on_pnl(self._instrument.symbol, ledger.trading_pnl, view.recv_ns)
         limits = self._limits_at(view.mid2)
         return self._zones.reading(ledger.position, limits)
+
+    @property
+    def killed(self) -> bool:
+        """Whether the market's or the account's kill switch is engaged."""
+        return self._check.killed
 
     @property
     def zone(self) -> Zone:

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from market_maker.config.schema import Settings
 from market_maker.core.clock import Clock
 from market_maker.core.errors import ExitCode, UnusableError
-from market_maker.core.reasons import KillReason
+from market_maker.core.reasons import HaltReason, KillReason
 from market_maker.risk.account import AccountRisk, Breach
 from market_maker.risk.kill_switch import KillSwitch, Latch
 from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_records import CallMade, KillChanged, SessionEnded
-from market_maker.runtime.market_bot import MarketBot
 from market_maker.runtime.state import StateStore
+
+if TYPE_CHECKING:
+    # It brings the compiled rooms, which come up only after old orders were cancelled.
+    from market_maker.runtime.market_bot import MarketBot
 
 
 class TradedMarket(msgspec.Struct, frozen=True):
@@ -47,6 +51,7 @@ class Bot:
         state: StateStore,
         scope: str,
         clock: Clock,
+        on_log: Callable[[str, str, str], None],
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
@@ -57,6 +62,7 @@ class Bot:
         self._state = state
         self._scope = scope
         self._clock = clock
+        self._on_log = on_log
         self._on_close = on_close
         self._rearming: asyncio.Task[None] | None = None
 
@@ -73,7 +79,11 @@ class Bot:
     async def _start(self, market: TradedMarket) -> None:
         if self._killed(market):
             market.bot.hold_killed()
-        await market.bot.start()
+        try:
+            await market.bot.start()
+        except Exception as error:  # noqa: BLE001 - one market's failure must not reach the others
+            detail = f"the start failed: {type(error).__name__}: {error}"
+            market.bot.fail(HaltReason.TASK_DIED, detail)
         if self._killed(market):
             market.bot.begin_kill(self._kill_slippage_bps(market))
 
@@ -90,12 +100,16 @@ class Bot:
         results = await asyncio.gather(
             *(bot.stop(shutdown.timeout_s, flatten) for bot in bots), return_exceptions=True
         )
+        for result in results:
+            if isinstance(result, BaseException):
+                self._on_log("error", "shutdown_failed", f"{type(result).__name__}: {result}")
         clean = all(result is True for result in results)
         now_ns = self._clock.now_ns()
         for market in self.markets.values():
             await market.bot.close()
             market.bot.save()
             market.journal.append(SessionEnded(now_ns, clean))
+            market.journal.close()
         self.save()
         self._on_close()
         if clean:
@@ -150,6 +164,7 @@ class Bot:
         """Release what was latched; each market quotes again once it agrees with its venue."""
         now_ns = self._clock.now_ns()
         hit = [self._market(market)] if market else list(self.markets.values())
+        await asyncio.gather(*(each.bot.settle_position() for each in hit))
         if market is None:
             released = self.account.kill.release(now_ns)
             self.account.forgive(now_ns)
@@ -171,7 +186,10 @@ class Bot:
             self._rearming = asyncio.get_running_loop().create_task(self._rearm_all())
 
     async def _rearm_all(self) -> None:
-        await self.rearm()
+        try:
+            await self.rearm()
+        except Exception as error:  # noqa: BLE001 - a task of its own: its end must be seen
+            self._on_log("error", "rearm_failed", f"{type(error).__name__}: {error}")
 
     def open_orders_of(self, market: str | None) -> int:
         """Orders of one market, or of all, that may be at the venue as far as our books know."""

@@ -10,7 +10,7 @@ from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposa
 from market_maker.core.errors import InvariantError
 from market_maker.core.events import RequestKind
 from market_maker.core.readings import Readings
-from market_maker.core.reasons import DecisionReason, Resting
+from market_maker.core.reasons import DecisionReason, HaltReason, Resting
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.ledger.orders import OrderRecord
 from market_maker.market.market_view import MarketView
@@ -32,7 +32,19 @@ _HALTED_KEEP = Decision(Action.HOLD, DecisionReason.HALTED)
 _HALTED_CANCEL = Decision(Action.CANCEL, DecisionReason.HALTED)
 _IN_FLIGHT = Decision(Action.WAIT, DecisionReason.IN_FLIGHT)
 
+_SWEPT = frozenset(
+    {
+        HaltReason.KILLED,
+        HaltReason.STOPPING,
+        HaltReason.SYNCING,
+        HaltReason.TASK_DIED,
+        HaltReason.INVARIANT,
+    }
+)
+"""Halts whose owner cancels everything at once; single cancels would only use up the lane."""
+
 _Command = Approved | CancelRequest | None
+_Slot = tuple[OrderRecord | None, bool, RestingOrder | None]
 
 
 class Decider:
@@ -42,6 +54,8 @@ class Decider:
         self.parts = parts
         self.noted: dict[LevelId, Noted] = {}
         self._reports = reports
+        self._slots: dict[LevelId, _Slot] = {}
+        self._slots_version = -1
 
     def decide(
         self,
@@ -53,24 +67,34 @@ class Decider:
         view: MarketView,
     ) -> _Command:
         """One level's next command, None to leave things as they are."""
-        record = self.parts.ledger.order_at(level)
-        if record is not None and not record.live:
+        parts = self.parts
+        reports = self._reports
+        record, live, known = self._slot(level)
+        if record is not None and not live:
             decision = _IN_FLIGHT  # closed, but fills behind it are still to come
-        elif not self.parts.gate.is_open or ladder is None or readings is None:
+        elif not parts.gate.is_open or ladder is None or readings is None:
             decision = self._halted(record)
         else:
             target = ladder.target(level)
-            decision = self.parts.pipeline.decide(target, _known(record), view, readings, now_ns)
-        command, detail = self._command(level, decision, record, view, now_ns)
-        self.noted[level] = Noted(decision, detail)
-        self._reports.observer.on_decision(decision.reason)
+            decision = parts.pipeline.decide(target, known, view, readings, now_ns)
+        action, reason = decision.action, decision.reason
+        command: _Command = None
+        detail = ""
+        if action is not Action.HOLD and action is not Action.WAIT:
+            command, detail = self._command(level, decision, record, view, now_ns)
+        noted = self.noted.get(level)
+        if reason is DecisionReason.RISK_REFUSED and noted is not None:
+            detail = noted.detail  # the pause must not hide what it is for
+        # What was noted before is known, and its instant asked for already.
+        if noted is None or noted.decision is not decision or noted.detail != detail:
+            self.noted[level] = Noted(decision, detail)
+            if command is None and decision.wake_ns > now_ns:
+                reports.wake_at(decision.wake_ns)
+        reports.observer.on_decision(reason)
         if command is None:
-            self._reports.holds.held(level, decision.reason, now_ns)
-            if decision.wake_ns > now_ns:
-                self._reports.wake_at(decision.wake_ns)
+            reports.holds.held(level, reason, now_ns)
         else:
-            made = DecisionMade(now_ns, level, version, decision.reason, command)
-            self._reports.journal.append(made)
+            reports.journal.append(DecisionMade(now_ns, level, version, reason, command))
         return command
 
     def cancel(self, record: OrderRecord, now_ns: int) -> tuple[CancelRequest | None, str]:
@@ -83,6 +107,18 @@ class Decider:
         self._reports.observer.on_request(record.side, RequestKind.CANCEL)
         self._reports.log_order(record.client_id, record.side, record.level, "cancel", "")
         return verdict, ""
+
+    def cancel_orphan(self, client_id: str, venue_id: str, now_ns: int) -> CancelRequest | None:
+        """Take away what rests at the venue with our tag; None while the cancel lane is full."""
+        record = self.parts.ledger.order(client_id)
+        if record is not None and record.live:
+            request = self.cancel(record, now_ns)[0]
+        else:
+            verdict = self.parts.risk.approve_orphan_cancel(client_id, venue_id, now_ns)
+            request = None if isinstance(verdict, Refused) else verdict
+        if request is not None:
+            self._reports.journal.append(request)
+        return request
 
     def cancel_all(self, now_ns: int) -> int:
         """Account for a mass cancel that is about to be sent; how long to wait, 0 if now."""
@@ -106,11 +142,29 @@ class Decider:
             self._reports.journal.append(verdict)
         return verdict
 
+    def _slot(self, level: LevelId) -> _Slot:
+        """A level's order, whether it is live, and what quoting may know of it.
+
+        Looked up once per change of our orders, which are far rarer than decisions.
+        """
+        ledger = self.parts.ledger
+        if ledger.orders_version != self._slots_version:
+            self._slots_version = ledger.orders_version
+            self._slots.clear()
+        slot = self._slots.get(level)
+        if slot is None:
+            record = ledger.order_at(level)
+            live = record is not None and record.live
+            slot = self._slots[level] = (record, live, _known(record) if live else None)
+        return slot
+
     def _halted(self, record: OrderRecord | None) -> Decision:
         if record is None:
             return _HALTED_WAIT
         if record.status is not OrderStatus.OPEN:
             return _IN_FLIGHT
+        if any(reason in _SWEPT for reason in self.parts.gate.reasons):
+            return _HALTED_KEEP
         return _HALTED_KEEP if self.parts.gate.resting is Resting.KEEP else _HALTED_CANCEL
 
     def _command(
@@ -122,8 +176,6 @@ class Decider:
         now_ns: int,
     ) -> tuple[_Command, str]:
         match decision.action:
-            case Action.HOLD | Action.WAIT:
-                return None, ""
             case Action.CANCEL if record is not None:
                 return self.cancel(record, now_ns)
             case Action.AMEND if record is not None:

@@ -19,7 +19,8 @@ from market_maker.venues.base import Venue
 class Executor:
     """Sends orders and cancels of one market.
 
-    `deliver` is the strategy's `step`; `on_ack(kind, seconds)` observes request latencies.
+    `deliver` is the strategy's `step`; `on_ack(kind, seconds)` observes request latencies. A
+    request without an answer after `deadline_s` is UNKNOWN, whatever the adapter promises.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Executor:
         clock: Clock,
         deliver: Callable[[RequestOutcome], None],
         on_ack: Callable[[RequestKind, float], None],
+        deadline_s: float,
     ) -> None:
         self._venue = venue
         self._clock = clock
         self._deliver = deliver
         self._on_ack = on_ack
+        self._deadline_s = deadline_s
 
     async def send(self, order: Approved) -> RequestOutcome:
         """Submit or amend; the outcome has been applied when this returns."""
@@ -54,7 +57,10 @@ class Executor:
     ) -> RequestOutcome:
         started_ns = self._clock.monotonic_ns()
         try:
-            outcome = await call
+            async with asyncio.timeout(self._deadline_s):
+                outcome = await call
+        except TimeoutError:
+            outcome = self._unknown(kind, client_id, f"no answer in {self._deadline_s:g} s")
         except asyncio.CancelledError:
             self._deliver(self._unknown(kind, client_id, "request cancelled"))
             raise

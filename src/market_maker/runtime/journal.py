@@ -9,6 +9,7 @@ synced after its number was given to another file.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import queue
@@ -306,13 +307,12 @@ class _Syncer:
 
     def _sync_folder(self) -> None:
         """Make the new file's name durable; some file systems cannot, and need not."""
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        except OSError:
-            pass
-        finally:
-            os.close(folder)
+        with contextlib.suppress(OSError):
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def _prune(self) -> None:
         # Later files are still being made by the other thread.

@@ -8,6 +8,7 @@ closes this market's gate and cancels; other markets go on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 
 import msgspec
@@ -32,6 +33,12 @@ from market_maker.runtime.strategy import Strategy
 from market_maker.runtime.supervisor import Supervisor
 from market_maker.venues.base import Venue
 
+_CLOSE_S = 1.0
+"""How long tasks and connections may take to let go once everything else is over."""
+
+_NO_EXITS = (HaltReason.STARTING, HaltReason.SYNCING, HaltReason.UNEXPLAINED_POSITION)
+"""While these hold nobody knows the position well enough to reduce it."""
+
 TICK_NS = NANOS // 4
 """How often time alone is judged: staleness, dwell, limits, overdue orders."""
 
@@ -55,10 +62,11 @@ class MarketBot:
         config: RuntimeConfig,
         observer: Observer,
         hooks: MarketHooks,
+        deadline_s: float,
     ) -> None:
         self.symbol = symbol
         self.venue = venue
-        self.executor = Executor(venue, clock, self.deliver, self._acked)
+        self.executor = Executor(venue, clock, self.deliver, self._acked, deadline_s)
         self.supervisor = Supervisor(self._task_ended)
         self.skip_flatten = False
         self.killed = asyncio.Event()
@@ -67,16 +75,26 @@ class MarketBot:
         self._config = config
         self._observer = observer
         self._hooks = hooks
+        self._deadline_s = deadline_s
+        self._kill_slippage_bps: float | None = None
+        self._refused_exit = ""
         self._deadlines = Deadlines(asyncio.get_running_loop(), clock, self._due)
         self.wake_at = self._deadlines.at
         self._strategy: Strategy | None = None
         self._reconciler: Reconciler | None = None
+        self._quoted: tuple[LevelId, ...] = ()
 
     def attach(self, strategy: Strategy) -> None:
         """Take the strategy, which was built around this bot's `wake_at`."""
         self._strategy = strategy
         self._reconciler = Reconciler(
-            strategy, self.venue, self.executor, self._clock, self._config, self._observer
+            strategy,
+            self.venue,
+            self.executor,
+            self._clock,
+            self._config,
+            self._observer,
+            self._deadline_s,
         )
 
     @property
@@ -145,7 +163,11 @@ class MarketBot:
         """Subscribe, agree with the venue, then quote."""
         now_ns = self._clock.now_ns()
         self.strategy.halt(HaltReason.STARTING, now_ns, "subscribing")
+        self.strategy.halt(HaltReason.BOOK_INVALID, now_ns, "no book yet")
+        self.strategy.halt(HaltReason.PRIVATE_DOWN, now_ns, "not heard yet")
         await self.venue.open(self.deliver)
+        while not self.strategy.private_up:
+            await self.strategy.signal.wait()
         start = self.supervisor.start
         start("ticks", self._run_ticks())
         start("repairs", self._run_repairs())
@@ -153,7 +175,9 @@ class MarketBot:
         if self._uses_dead_man:
             start("dead_man", self._run_dead_man())
         await self.reconciler.resync("start")
-        for level in self.strategy.levels:
+        self.save()
+        self._quoted = self.strategy.levels
+        for level in self._quoted:
             start(str(level), self._level(level))
         self.strategy.clear(HaltReason.STARTING, self._clock.now_ns())
 
@@ -170,18 +194,19 @@ class MarketBot:
         empty_since_ns = 0
         while True:
             accepted = await self.reconciler.cancel_ours()
-            await self.reconciler.check()
-            now_ns = self._clock.monotonic_ns()
             if accepted and await self.reconciler.nothing_rests():
+                await self.reconciler.check()
+                now_ns = self._clock.monotonic_ns()
                 if not empty_since_ns:
                     empty_since_ns = now_ns
                 settled = not self.strategy.parts.ledger.live_orders()
                 if settled or now_ns - empty_since_ns > horizon_s * NANOS:
                     return
-                pause_s = self._config.resync_backoff_s
             else:
                 empty_since_ns = 0
-                pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
+            # An order that the cancel overtook is why something rests: do not wait long.
+            first_s, longest_s = self._config.resync_backoff_s, self._config.resync_backoff_max_s
+            pause_s = first_s if accepted else min(2 * pause_s, longest_s)
             await asyncio.sleep(pause_s)
 
     async def flatten(self, slippage_bps: float) -> bool:
@@ -227,29 +252,42 @@ class MarketBot:
 
     def resize(self, parts: Components) -> None:
         """Follow a reload: other components, and tasks for the levels that there are now."""
-        before = self.strategy.levels
         self.strategy.replace(parts)
-        for level in self.strategy.levels:
-            if level not in before:
-                work = self._level(level)
-                self.supervisor.start(str(level), work)
-        retired = tuple(level for level in before if level not in self.strategy.levels)
-        if retired:
-            self.supervisor.start("retire", self._retire(retired), may_return=True)
+        if self._quoted and "resize" not in self.supervisor.running:
+            self.supervisor.start("resize", self._fit_levels(), may_return=True)
 
-    async def _retire(self, levels: tuple[LevelId, ...]) -> None:
-        await self.supervisor.stop(*(str(level) for level in levels), timeout_s=TICK_NS / NANOS)
-        for level in levels:
-            while (record := self.strategy.parts.ledger.order_at(level)) is not None:
-                if record.status is OrderStatus.OPEN:
-                    request = self.strategy.cancel(record, self._clock.now_ns())
-                    if request is not None:
-                        await self.executor.cancel(request)
-                        continue
-                await asyncio.sleep(TICK_NS / NANOS)
+    async def _fit_levels(self) -> None:
+        """Retire and add level tasks until they fit; another reload may come meanwhile."""
+        fitted: tuple[LevelId, ...] = ()
+        while fitted != self.strategy.levels:
+            fitted = self.strategy.levels
+            retired = tuple(level for level in self._quoted if level not in fitted)
+            if retired:
+                names = [str(level) for level in retired]
+                await self.supervisor.stop(*names, timeout_s=TICK_NS / NANOS)
+            self._quoted = fitted
+            for level in retired:
+                await self._clear_slot(level)
+            for level in fitted:
+                if str(level) not in self.supervisor.running:
+                    self.supervisor.start(str(level), self._level(level))
+
+    async def _clear_slot(self, level: LevelId) -> None:
+        """Take the order of a retired level away, unless the level is wanted again."""
+        ledger = self.strategy.parts.ledger
+        while level not in self.strategy.levels and (record := ledger.order_at(level)):
+            if record.status is OrderStatus.OPEN:
+                request = self.strategy.cancel(
+                    record.client_id, record.venue_id, self._clock.now_ns()
+                )
+                if request is not None:
+                    await self.executor.cancel(request)
+                    continue
+            await asyncio.sleep(TICK_NS / NANOS)
 
     def begin_kill(self, flatten_slippage_bps: float | None) -> None:
         """Start the kill procedure unless it runs already."""
+        self._kill_slippage_bps = flatten_slippage_bps
         self.hold_killed()
         if "kill" not in self.supervisor.running:
             self.supervisor.start("kill", self.kill(flatten_slippage_bps), may_return=True)
@@ -258,10 +296,19 @@ class MarketBot:
         """Agree with the venue again, then let quoting resume."""
         await self.supervisor.stop("kill", timeout_s=self._config.resync_backoff_max_s)
         self.killed.clear()
-        now_ns = self._clock.now_ns()
-        self.strategy.parts.risk.explained(now_ns)
+        self.strategy.parts.risk.explained(self._clock.now_ns())
+        self.strategy.mind_feeds(self._clock.now_ns())
         await self.reconciler.resync("rearm")
-        self.strategy.clear(HaltReason.KILLED, self._clock.now_ns())
+        if self.strategy.parts.risk.killed:
+            self.begin_kill(self._kill_slippage_bps)  # engaged again meanwhile
+        else:
+            self.strategy.clear(HaltReason.KILLED, self._clock.now_ns())
+
+    async def settle_position(self) -> None:
+        """Follow the venue where positions differ without a reason; an operator asked for it."""
+        if HaltReason.UNEXPLAINED_POSITION in self.strategy.parts.gate.reasons:
+            report = await self.venue.position()
+            self.strategy.adopt_position(report.qty, self._clock.now_ns())
 
     async def stop(self, timeout_s: float, flatten_slippage_bps: float | None) -> bool:
         """Cancel, verify, flatten if asked to; True only if the venue showed that nothing rests."""
@@ -270,21 +317,24 @@ class MarketBot:
         try:
             async with asyncio.timeout(timeout_s):
                 await self.cancel_everything()
+                clean = not self.strategy.parts.ledger.live_orders()
                 if flatten_slippage_bps is not None:
                     await self.flatten(flatten_slippage_bps)
-                clean = await self.reconciler.nothing_rests()
-                clean = clean and not self.strategy.parts.ledger.live_orders()
+                    clean = await self.reconciler.nothing_rests()
                 if clean and self._uses_dead_man:
-                    await self.venue.arm_dead_man(0)
+                    await self._arm_dead_man(0)
         except TimeoutError:
             self._hooks.on_log("error", "shutdown_timed_out", self.symbol)
         return clean
 
     async def close(self) -> None:
         """Let go of tasks and connections."""
-        await self.supervisor.stop(timeout_s=1.0)
+        await self.supervisor.stop(timeout_s=_CLOSE_S)
         self._deadlines.close()
-        await self.venue.close()
+        self.strategy.close(self._clock.now_ns())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self.venue.close()
 
     def save(self) -> None:
         """Hand the ledger's snapshot to the store."""
@@ -301,16 +351,21 @@ class MarketBot:
             for breach in self.strategy.breaches:
                 if breach.kill is not None:
                     hooks.on_breach(symbol, breach)
+            reasons = self.strategy.parts.gate.reasons
+            if "reduce" in self.supervisor.running or any(r in reasons for r in _NO_EXITS):
+                continue
             proposal = self.strategy.parts.risk.reduction_proposal(
                 self.strategy.view, self.strategy.parts.market.last_price2 / 2
             )
-            if proposal is not None and "reduce" not in self.supervisor.running:
+            if proposal is not None:
                 self.supervisor.start("reduce", self._exit(proposal), may_return=True)
 
     async def _exit(self, proposal: Proposal) -> None:
         verdict = self.strategy.propose_exit(proposal, self._clock.now_ns())
         if isinstance(verdict, Refused):
-            self._hooks.on_log("warning", "exit_refused", f"{self.symbol}: {verdict.detail}")
+            if verdict.detail != self._refused_exit:
+                self._refused_exit = verdict.detail
+                self._hooks.on_log("warning", "exit_refused", f"{self.symbol}: {verdict.detail}")
             await asyncio.sleep(max(verdict.retry_ns, TICK_NS) / NANOS)
             return
         await self.executor.send(verdict)
@@ -339,6 +394,8 @@ class MarketBot:
                 await strategy.alarm.wait()
 
     async def _resubscribe(self) -> None:
+        if self.strategy.view.valid:
+            return  # asked for again while the snapshot was on its way
         try:
             await self.venue.resubscribe()
         except VenueUnavailableError as error:
@@ -357,8 +414,9 @@ class MarketBot:
         """Keep the venue's dead-man's switch armed; quoting without it is a halt."""
         timeout_s = self._config.dead_man_timeout_s
         confirmed_ns = self._clock.monotonic_ns()
+        self.strategy.halt(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns(), "not confirmed yet")
         while True:
-            armed = await self.venue.arm_dead_man(timeout_s)
+            armed = await self._arm_dead_man(timeout_s)
             now_ns = self._clock.monotonic_ns()
             if armed:
                 confirmed_ns = now_ns
@@ -367,3 +425,10 @@ class MarketBot:
                 detail = f"not confirmed for {timeout_s:g} s"
                 self.strategy.halt(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns(), detail)
             await asyncio.sleep(timeout_s / 3 if armed else self._config.resync_backoff_s)
+
+    async def _arm_dead_man(self, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self.venue.arm_dead_man(timeout_s)
+        except TimeoutError:
+            return False

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from market_maker.core.events import (
     OrderState,
-    OrderUpdate,
     RejectReason,
     RequestKind,
     RequestOutcome,
@@ -39,7 +38,7 @@ class OrderEvents:
         self._own: dict[tuple[Side, int], int] = {}
         self._own_version = -1
 
-    def account(self, applied: Applied, view: MarketView) -> None:
+    def account(self, applied: Applied, view: MarketView, now_ns: int) -> None:
         """Pass on what the ledger found in an event."""
         fill = applied.fill
         if fill is not None:
@@ -57,6 +56,8 @@ class OrderEvents:
                 ended = _ORDER_STATES.get(record.status, OrderState.REJECTED)
                 self._reports.observer.on_order_end(record.side, ended)
                 self._log(record, record.status.value, record.reason.value)
+                if record.status is OrderStatus.REJECTED:
+                    self._rejected(record, record.reason, now_ns)
 
     def outcome(self, outcome: RequestOutcome) -> None:
         """Let risk, post-only safety and the pipeline learn from a request's outcome."""
@@ -73,14 +74,8 @@ class OrderEvents:
             self.parts.post_only.on_accept(record.side)
             if record.level is not None:
                 self.parts.pipeline.on_success(record.level)
-        elif outcome.result is Result.REJECTED:
+        elif outcome.result is Result.REJECTED and outcome.kind is RequestKind.AMEND:
             self._rejected(record, outcome.reason, outcome.recv_ns)
-
-    def update(self, update: OrderUpdate) -> None:
-        """Learn from a rejection that came by the stream."""
-        record = self.parts.ledger.order(update.client_id)
-        if record is not None and update.state is OrderState.REJECTED:
-            self._rejected(record, update.reason, update.recv_ns)
 
     def subtract_own(self) -> None:
         """Tell the book which of its size is ours."""

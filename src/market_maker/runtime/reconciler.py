@@ -9,11 +9,11 @@ Refuses to decide what a difference means.
 from __future__ import annotations
 
 import asyncio
-from typing import assert_never
+from collections.abc import Coroutine
+from typing import Any, TypeVar, assert_never
 
 from market_maker.config.runtime import RuntimeConfig
 from market_maker.core.clock import Clock
-from market_maker.core.commands import CancelRequest
 from market_maker.core.errors import QueryFailedError
 from market_maker.core.events import OrderUpdate, Result
 from market_maker.core.instrument import NANOS
@@ -41,6 +41,11 @@ from market_maker.venues.base import Venue
 _ROUNDS = 6
 """Rounds of question and answer in one pass before it is left to the next."""
 
+_LANE_TRIES = 3
+"""Times that a mass cancel waits for its lane before the attempt counts as failed."""
+
+_T = TypeVar("_T")
+
 
 class Reconciler:
     """Keeps one market's books equal to the venue's."""
@@ -53,6 +58,7 @@ class Reconciler:
         clock: Clock,
         config: RuntimeConfig,
         observer: Observer,
+        deadline_s: float,
     ) -> None:
         self._strategy = strategy
         self._venue = venue
@@ -60,28 +66,39 @@ class Reconciler:
         self._clock = clock
         self._config = config
         self._observer = observer
+        self._deadline_s = deadline_s
         self._lock = asyncio.Lock()
+        self._resyncing = asyncio.Lock()
         self.foreign: tuple[OrderUpdate, ...] = ()
 
     async def resync(self, detail: str) -> None:
-        """Close the gate, cancel ours, agree with the venue, open; retries until it succeeds."""
+        """Close the gate, cancel ours, agree with the venue, open; retries until it succeeds.
+
+        One at a time: a second call waits for the first and then closes the gate again.
+        """
         strategy = self._strategy
-        strategy.halt(HaltReason.SYNCING, self._clock.now_ns(), detail)
-        pause_s = self._config.resync_backoff_s
-        while not await self._attempt_resync():
-            self._observer.on_reconcile("failed")
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
-        self._observer.on_reconcile("resynced")
-        now_ns = self._clock.now_ns()
-        strategy.clear(HaltReason.PRIVATE_DOWN, now_ns)
-        strategy.clear(HaltReason.SYNCING, now_ns)
+        async with self._resyncing:
+            strategy.halt(HaltReason.SYNCING, self._clock.now_ns(), detail)
+            pause_s = self._config.resync_backoff_s
+            while not await self._attempt_resync():
+                self._observer.on_reconcile("failed")
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
+            self._observer.on_reconcile("resynced")
+            now_ns = self._clock.now_ns()
+            if strategy.private_up:
+                strategy.clear(HaltReason.PRIVATE_DOWN, now_ns)
+            strategy.clear(HaltReason.SYNCING, now_ns)
 
     async def cancel_ours(self) -> bool:
         """Ask for every order to be cancelled; True on positive evidence that it was done."""
         wait_ns = self._strategy.cancel_all(self._clock.now_ns())
-        if wait_ns:
+        for _ in range(_LANE_TRIES):
+            if not wait_ns:
+                break
             await asyncio.sleep(wait_ns / NANOS)
+            wait_ns = self._strategy.cancel_all(self._clock.now_ns())
+        if wait_ns:
             return False
         outcome = await self._executor.cancel_all()
         return outcome.result is Result.ACCEPTED
@@ -101,8 +118,9 @@ class Reconciler:
     async def nothing_rests(self) -> bool:
         """Whether the venue shows no open order of ours; False where it gave no answer."""
         try:
-            orders = await self._venue.open_orders()
-        except QueryFailedError:
+            orders = await self._answer(self._venue.open_orders())
+        except QueryFailedError as error:
+            await self._pause(error)
             return False
         ledger = self._strategy.parts.ledger
         return not any(ledger.is_ours(order.client_id) for order in orders)
@@ -130,10 +148,10 @@ class Reconciler:
             waiting = False
             for finding in findings:
                 waiting |= await self._apply(finding, answers)
-            self._note_position(findings)
+            self.foreign = tuple(f.update for f in findings if isinstance(f, Foreign))
             ledger.fills_pulled(asked_ns)
             if not waiting and not answers:
-                mismatch = any(isinstance(finding, PositionMismatch) for finding in findings)
+                mismatch = self._compare_positions(findings, books)
                 return not mismatch and not ledger.unknown_orders(self._clock.now_ns())
         return False
 
@@ -141,14 +159,14 @@ class Reconciler:
         venue = self._venue
         ledger = self._strategy.parts.ledger
         since_ns = ledger.watermark_ns
-        open_orders = await venue.open_orders()
-        fills = await venue.fills(since_ns)
-        for payment in await venue.funding_payments(since_ns):
-            self._strategy.step(payment)
-        balance = await venue.balance()
-        position = await venue.position()
-        self._strategy.step(balance)
-        self._strategy.step(position)
+        open_orders = await self._answer(venue.open_orders())
+        fills = await self._answer(venue.fills(since_ns))
+        for payment in await self._answer(venue.funding_payments(since_ns)):
+            self._strategy.learn(payment)
+        balance = await self._answer(venue.balance())
+        position = await self._answer(venue.position())
+        self._strategy.learn(balance)
+        self._strategy.learn(position)
         return VenueBooks(
             asked_ns=asked_ns,
             open_orders=open_orders,
@@ -163,16 +181,20 @@ class Reconciler:
         now_ns = self._clock.now_ns()
         match finding:
             case ApplyFill():
-                strategy.step(finding.fill)
+                strategy.learn(finding.fill)
                 return True
             case Resolve() | Adopt():
-                strategy.step(finding.update)
+                strategy.learn(finding.update)
                 return isinstance(finding, Adopt)
             case CancelOrphan():
-                await self._executor.cancel(CancelRequest(finding.client_id, finding.venue_id))
+                request = strategy.cancel(finding.client_id, finding.venue_id, now_ns)
+                if request is not None:
+                    await self._executor.cancel(request)
                 return True
             case Query():
-                answers[finding.client_id] = await self._venue.order(finding.client_id)
+                answers[finding.client_id] = await self._answer(
+                    self._venue.order(finding.client_id)
+                )
                 return True
             case Missed():
                 strategy.absence(finding.client_id, now_ns, proved=False)
@@ -185,14 +207,25 @@ class Reconciler:
                 assert_never(finding)
         return False
 
-    def _note_position(self, findings: tuple[Finding, ...]) -> None:
-        """Report whether positions differ; risk halts when the difference is confirmed."""
-        self.foreign = tuple(f.update for f in findings if isinstance(f, Foreign))
-        difference = 0
+    def _compare_positions(self, findings: tuple[Finding, ...], books: VenueBooks) -> bool:
+        """Report what a comparison of positions found; True if they differ without a reason."""
+        risk, ledger = self._strategy.parts.risk, self._strategy.parts.ledger
         for finding in findings:
             if isinstance(finding, PositionMismatch):
-                difference = finding.difference
-        self._strategy.parts.risk.on_difference(difference)
+                risk.on_difference(finding.difference)
+                return True
+        if books.position is not None and books.position.qty == ledger.position:
+            risk.on_difference(0)
+        return False
+
+    async def _answer(self, query: Coroutine[Any, Any, _T]) -> _T:
+        """Await a query, but never longer than the deadline."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await query
+        except TimeoutError:
+            msg = f"no answer in {self._deadline_s:g} s"
+            raise QueryFailedError(msg) from None
 
     async def _pause(self, error: QueryFailedError) -> None:
         """Obey a venue that asked queries to wait."""

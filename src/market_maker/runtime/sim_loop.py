@@ -22,6 +22,7 @@ import weakref
 from asyncio import events
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
 
 from market_maker.core.errors import InvariantError
@@ -88,7 +89,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._thread = 0
         self._stopping = False
         self._closed = False
-        self._debug = False
+        self.set_debug(enabled=False)
         self.unhandled: list[dict[str, Any]] = []
 
     # -- time -------------------------------------------------------------------------
@@ -411,11 +412,12 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def get_debug(self) -> bool:
         """Whether asyncio's own debug data is kept."""
-        return self._debug
+        return False
 
     def set_debug(self, enabled: bool) -> None:
         """Ask asyncio to keep, or not, where each future was made."""
-        self._debug = enabled
+        # Every future of asyncio asks.
+        self.get_debug = partial(bool, enabled)  # type: ignore[method-assign] # needs no frame
 
     def _generator_begins(self, generator: AsyncGenerator[Any, Any]) -> None:
         self._generators[id(generator)] = weakref.ref(generator)
@@ -491,7 +493,7 @@ class VirtualClock:
 
     def now_ns(self) -> int:
         """Nanoseconds since the Unix epoch, virtually."""
-        return self._epoch_ns + self._loop.time_ns()
+        return self._epoch_ns + self._loop._now_ns  # noqa: SLF001 - asked for on every decision
 
     def monotonic_ns(self) -> int:
         """Nanoseconds since the loop was made."""

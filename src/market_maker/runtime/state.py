@@ -86,6 +86,11 @@ class StateStore:
     def __init__(self, store: KeyValueStore) -> None:
         self._store = store
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no session has ever begun with this store."""
+        return self._store.get(_EPOCH) is None
+
     def next_epoch(self, now_ns: int) -> int:
         """Begin a session: a number above every earlier one, milliseconds of the clock if it can."""
         stored = self._store.get(_EPOCH)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from market_maker import __version__
 from market_maker.core.clock import Clock
@@ -19,7 +20,6 @@ from market_maker.risk.account import AccountRisk
 from market_maker.risk.kill_switch import KillSwitch
 from market_maker.risk.rates import Lane
 from market_maker.runtime.bot import Bot, TradedMarket, latch_detail
-from market_maker.runtime.strategy import Strategy
 from market_maker.telemetry.snapshot import (
     BookStatus,
     FeedHealth,
@@ -36,6 +36,10 @@ from market_maker.telemetry.snapshot import (
     pnl_of,
     process_state,
 )
+
+if TYPE_CHECKING:
+    # It brings the compiled rooms, and the status is served before they are up.
+    from market_maker.runtime.strategy import Strategy
 
 _IN_BOOK = (OrderStatus.OPEN, OrderStatus.AMENDING, OrderStatus.CANCELLING)
 _FEEDS = (Feed.BOOK, Feed.TRADES, Feed.FUNDING)
@@ -112,7 +116,7 @@ def market_status(market: TradedMarket, account: AccountRisk, now_ns: int) -> Ma
         volatility_horizons_s=tuple(
             float(s) for s in market.settings.signals.volatility.horizons_s
         ),
-        statistics=parts.signals.statistics(),
+        statistics=parts.signals.statistics() | _tape(strategy, grid, now_ns),
         markouts=_markouts(strategy),
         feeds=_feeds(strategy, now_ns),
         limits=_limits(market, account, grid),
@@ -145,6 +149,14 @@ def _book(strategy: Strategy, grid: Grid) -> BookStatus | None:
         mid_price=grid.price_decimal(mid2) / 2,
         spread_bps=2e4 * view.spread / mid2 if view.best_bid and view.best_ask else 0.0,
     )
+
+
+def _tape(strategy: Strategy, grid: Grid, now_ns: int) -> dict[str, float]:
+    """What aggressors bought and sold lately, in base currency."""
+    tape = strategy.parts.market.tape
+    bought, sold = tape.volumes(now_ns)
+    size = float(grid.instrument.qty_quantum * grid.instrument.contract_size)
+    return {"tape_bought_base": bought * size, "tape_sold_base": sold * size}
 
 
 def _position(strategy: Strategy, grid: Grid) -> PositionStatus:

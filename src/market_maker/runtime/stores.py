@@ -15,7 +15,8 @@ from typing import Final
 from market_maker.core.errors import InvariantError, UnusableError
 
 _SCHEMA_VERSION: Final = 1
-_DURABLE_TIMEOUT_S: Final = 5.0
+_DURABLE_TIMEOUT_S: Final = 1.0
+"""Longest that a disk may hold up the kill switch, which must be durable before its effect."""
 
 
 class StateWriteError(UnusableError, OSError):

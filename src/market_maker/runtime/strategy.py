@@ -27,15 +27,16 @@ from market_maker.core.events import (
     OrderUpdate,
     PositionReport,
     PrivateEvent,
+    RejectReason,
     RequestOutcome,
+    Result,
     Timer,
     TradePrint,
 )
 from market_maker.core.instrument import NANOS
 from market_maker.core.readings import InventoryReading, Readings
-from market_maker.core.reasons import BookVerdict, BotState, HaltReason
+from market_maker.core.reasons import BookVerdict, BotState, HaltReason, Refusal
 from market_maker.core.versioned import VersionedSignal
-from market_maker.ledger.orders import OrderRecord
 from market_maker.market.market_view import MarketView
 from market_maker.quoting.ladder import Ladder
 from market_maker.risk.account import Breach
@@ -45,6 +46,9 @@ from market_maker.runtime.decider import Decider
 from market_maker.runtime.halts import Halts
 from market_maker.runtime.journal_records import CallMade
 from market_maker.runtime.order_events import OrderEvents
+
+_FIRST_BOOK_NS = 5 * NANOS
+"""How long an empty book may stay empty before a snapshot is asked for again."""
 
 
 class Strategy:
@@ -62,6 +66,7 @@ class Strategy:
     ) -> None:
         self.parts = parts
         self.levels = parts.pricing.levels
+        self._per_side = len(self.levels) // 2
         self.signal = VersionedSignal()
         self.alarm = VersionedSignal()
         self.repairs: dict[Repair, str] = {}
@@ -71,6 +76,7 @@ class Strategy:
         self.ladder: Ladder | None = None
         self.breaches: tuple[Breach, ...] = ()
         self.cause_ns = 0
+        self.stopped = False
         self.private_up = False
         self.private_seen_ns = 0
         self._halts = Halts(parts.gate, reports.journal)
@@ -78,6 +84,9 @@ class Strategy:
         self._decider = Decider(parts, reports)
         self._reports = reports
         self._dropped = 0
+        self._down: dict[Feed, int] = {}
+        self._invalid_ns = 0
+        self._unpriced_ns = 0
         self._private_stale_ns = int(config.private_stale_s * NANOS)
         self._adverse_horizon_ns = adverse_horizon_ns
         self._adverse_bps = self._expected_adverse_bps()
@@ -85,7 +94,7 @@ class Strategy:
     @property
     def state(self) -> BotState:
         """Where this market's bot is in its life."""
-        return self._halts.state
+        return BotState.STOPPED if self.stopped else self._halts.state
 
     @property
     def noted(self) -> dict[LevelId, Noted]:
@@ -101,6 +110,7 @@ class Strategy:
         """Go on with other settings: components of the same books, market and gate."""
         self.parts = self._orders.parts = self._decider.parts = parts
         self.levels = parts.pricing.levels
+        self._per_side = len(self.levels) // 2
         self.ladder = None
         self._adverse_bps = self._expected_adverse_bps()
 
@@ -130,6 +140,13 @@ class Strategy:
             case _:
                 self._private(event)
 
+    def learn(self, event: PrivateEvent) -> None:
+        """Apply what a query answered, which says nothing about the health of the stream."""
+        seen_ns = self.private_seen_ns
+        self._reports.journal.append(CallMade(event.recv_ns, "learn", {}))
+        self.step(event)
+        self.private_seen_ns = seen_ns
+
     def halt(self, reason: HaltReason, now_ns: int, detail: str = "") -> None:
         """Close the gate for a reason; resting orders meet the fate it declares."""
         if self._halts.close(reason, now_ns, detail):
@@ -151,10 +168,17 @@ class Strategy:
         name = "absent" if proved else "missed"
         self._reports.journal.append(CallMade(now_ns, name, {"client_id": client_id}))
         if proved:
-            self._orders.account(self.parts.ledger.absent(client_id, now_ns), self.view)
+            absent = self.parts.ledger.absent(client_id, now_ns)
+            self._orders.account(absent, self.view, now_ns)
         else:
             self.parts.ledger.missed(client_id, now_ns)
         self._follow_orders(now_ns)
+
+    def adopt_position(self, qty: int, now_ns: int) -> None:
+        """Follow the venue's position after an operator said so; the difference is external."""
+        self._reports.journal.append(CallMade(now_ns, "adopt_position", {"qty": qty}))
+        self.parts.ledger.adopt_position(qty)
+        self._refresh(now_ns)
 
     def _see(self, view: MarketView, now_ns: int) -> None:
         if self._adopt(view, now_ns):
@@ -169,12 +193,23 @@ class Strategy:
             self.parts.ledger.on_mid(now_ns, view.best_bid + view.best_ask)
             self.parts.signals.on_view(view)
         self._halts.judge_book(view, now_ns)
-        if view.verdict is BookVerdict.STALE:
-            self.ask(Repair.RESUBSCRIBE, "stale book")
-        elif view.verdict is BookVerdict.GAPPED:
+        if view.verdict is BookVerdict.GAPPED:
             self._reports.observer.on_gap(Feed.BOOK)
-            self.ask(Repair.RESUBSCRIBE, "sequence gap")
+        self._mind_book(now_ns)
         return True
+
+    def _mind_book(self, now_ns: int) -> None:
+        """Ask for a new book while this one is lost; a snapshot may be lost as well."""
+        verdict = self.view.verdict
+        if verdict is not BookVerdict.EMPTY:
+            self._invalid_ns = now_ns
+        if verdict is BookVerdict.STALE:
+            self.ask(Repair.RESUBSCRIBE, "stale book")
+        elif verdict is BookVerdict.GAPPED:
+            self.ask(Repair.RESUBSCRIBE, "sequence gap")
+        elif now_ns - self._invalid_ns > _FIRST_BOOK_NS:
+            self._invalid_ns = now_ns
+            self.ask(Repair.RESUBSCRIBE, "no book")
 
     def _heartbeat(self, event: Heartbeat) -> None:
         if event.feed is Feed.PRIVATE:
@@ -191,19 +226,34 @@ class Strategy:
             self.private_seen_ns = now_ns
         if event.up:
             self._reports.observer.on_reconnect(event.feed)
+            self._down.pop(event.feed, None)
             if not private:
-                self.clear(reason, now_ns)
+                self.mind_feeds(now_ns)
+            elif HaltReason.STARTING in self.parts.gate.reasons:
+                self.clear(reason, now_ns)  # the first resync is still to come
             elif reason in self.parts.gate.reasons:
                 self.ask(Repair.RESYNC, "private feed is back")
         elif event.feed is not Feed.FUNDING:
+            self._down[event.feed] = now_ns
             self.halt(reason, now_ns, event.detail or event.feed.value)
         if not private:
             self._see(self.parts.market.apply(event), now_ns)
 
+    def mind_feeds(self, now_ns: int) -> None:
+        """Withdraw FEED_DOWN once no market data feed is down any more."""
+        if not any(feed is not Feed.PRIVATE for feed in self._down):
+            self.clear(HaltReason.FEED_DOWN, now_ns)
+
+    def close(self, now_ns: int) -> None:
+        """Write what has only been counted; the last call."""
+        self._reports.holds.flush(now_ns)
+        self.stopped = True
+
     def _tick(self, now_ns: int) -> None:
         """Judge what only time changes: staleness, dwell, limits, overdue orders."""
         parts = self.parts
-        self._adopt(parts.market.check(now_ns), now_ns)
+        if not self._adopt(parts.market.check(now_ns), now_ns):
+            self._mind_book(now_ns)
         if self.view.valid:
             parts.ledger.on_mid(now_ns, self.view.mid2)
         closed = parts.ledger.drain_markouts()
@@ -228,7 +278,8 @@ class Strategy:
         if journal.dropped > self._dropped:
             self._reports.observer.on_journal_dropped(journal.dropped - self._dropped)
             self._dropped = journal.dropped
-        if HaltReason.JOURNAL_FAILED in self.parts.gate.reasons and journal.retry():
+        halted = HaltReason.JOURNAL_FAILED in self.parts.gate.reasons
+        if halted and journal.failed and journal.retry():
             self.clear(HaltReason.JOURNAL_FAILED, now_ns)
 
     def _expected_adverse_bps(self) -> float:
@@ -242,20 +293,19 @@ class Strategy:
         return self.parts.pricing.expected_adverse_bps(mean_bps, fills)
 
     def _private(self, event: PrivateEvent) -> None:
-        self.private_seen_ns = event.recv_ns
+        if not isinstance(event, RequestOutcome):
+            self.private_seen_ns = event.recv_ns
         applied = self.parts.ledger.apply(event)
         match event:
             case RequestOutcome():
                 self._orders.outcome(event)
-            case OrderUpdate():
-                self._orders.update(event)
             case BalanceReport():
                 self.parts.risk.on_balance(event)
             case PositionReport():
                 self.parts.risk.on_position(event)
-            case Fill() | FundingPayment():
+            case OrderUpdate() | Fill() | FundingPayment():
                 pass
-        self._orders.account(applied, self.view)
+        self._orders.account(applied, self.view, event.recv_ns)
         for anomaly in applied.anomalies:
             self.ask(Repair.RECONCILE, f"{anomaly.kind.value} {anomaly.client_id}")
         self._follow_orders(event.recv_ns)
@@ -269,7 +319,13 @@ class Strategy:
     # Decisions --------------------------------------------------------------------------------
 
     def _refresh(self, now_ns: int) -> None:
-        """Price the ladder anew and wake the levels."""
+        """Let the ladder be priced anew when the first level asks, and wake the levels."""
+        self._unpriced_ns = now_ns
+        self._wake(now_ns)
+
+    def _price(self) -> None:
+        """Price the ladder as of the last change; of events that came together only once."""
+        now_ns, self._unpriced_ns = self._unpriced_ns, 0
         parts = self.parts
         view = self.view
         if view.valid:
@@ -278,7 +334,6 @@ class Strategy:
             self.ladder = parts.pricing.price(
                 view, readings, inventory, self._adverse_bps, parts.post_only, now_ns
             )
-        self._wake(now_ns)
 
     def _wake(self, now_ns: int) -> None:
         self.cause_ns = now_ns
@@ -286,11 +341,22 @@ class Strategy:
 
     def decide(self, level: LevelId, version: int, now_ns: int) -> Approved | CancelRequest | None:
         """Turn a level's target into at most one command; an approval is already reserved."""
-        return self._decider.decide(level, version, now_ns, self.ladder, self.readings, self.view)
+        if level.index >= self._per_side:
+            return None  # retired by a reload; its task is about to end
+        if level not in self.levels:
+            return None  # retired by a reload; its task is about to end
+        if self._unpriced_ns:
+            self._price()
+        command = self._decider.decide(
+            level, version, now_ns, self.ladder, self.readings, self.view
+        )
+        if isinstance(command, Approved) and not self._may_send(command):
+            return None
+        return command
 
-    def cancel(self, record: OrderRecord, now_ns: int) -> CancelRequest | None:
-        """Take one order away; None while the cancel lane is full."""
-        return self._decider.cancel(record, now_ns)[0]
+    def cancel(self, client_id: str, venue_id: str, now_ns: int) -> CancelRequest | None:
+        """Take one order of ours away outside its level; None while the cancel lane is full."""
+        return self._decider.cancel_orphan(client_id, venue_id, now_ns)
 
     def cancel_all(self, now_ns: int) -> int:
         """Account for a mass cancel that is about to be sent; how long to wait, 0 if now."""
@@ -298,4 +364,24 @@ class Strategy:
 
     def propose_exit(self, proposal: Proposal, now_ns: int) -> Approved | Refused:
         """Ask for a reducing exit; an approval is reserved and must be sent."""
-        return self._decider.propose(proposal, self.view, now_ns)
+        verdict = self._decider.propose(proposal, self.view, now_ns)
+        if isinstance(verdict, Approved) and not self._may_send(verdict):
+            return Refused(Refusal.GATE_CLOSED, "the journal could not record it")
+        return verdict
+
+    def _may_send(self, order: Approved) -> bool:
+        """Take an order back whose intent could not be recorded: it is never sent."""
+        if not self._reports.journal.failed:
+            return True
+        never = RequestOutcome(
+            recv_ns=order.approved_ns,
+            kind=order.kind,
+            client_id=order.client_id,
+            result=Result.REJECTED,
+            reason=RejectReason.OTHER,
+            price=order.price,
+            qty=order.qty,
+            detail="never sent: the journal could not record it",
+        )
+        self.step(never)
+        return False

@@ -111,7 +111,10 @@ class Watchdog:
         self._check_latch()
 
     def _check_latch(self) -> None:
-        present = self._latch.exists()
+        try:
+            present = self._latch.exists()
+        except OSError:
+            return  # a data directory that cannot be read has no news; the thread must live on
         if present and not self._latched and self._loop is not None:
             self._loop.call_soon_threadsafe(self._on_latch)
         self._latched = present

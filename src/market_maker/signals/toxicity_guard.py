@@ -73,12 +73,12 @@ class ToxicityGuard:
         wider_bps = level * (config.spread_factor - 1.0) * half_spread_bps
         # The side that pressure does not threaten needs less of it.
         return ToxicityReading(
-            score=score,
-            vpin=vpin,
-            flow_imbalance=pressure,
-            buy_widen_bps=wider_bps + widen_bps * (1.0 - max(pressure, 0.0)),
-            sell_widen_bps=wider_bps + widen_bps * (1.0 - max(-pressure, 0.0)),
-            size_scale=1.0 - level * (1.0 - config.toxic_size_scale),
-            pause_buy=paused > 0.0,
-            pause_sell=paused < 0.0,
+            score,
+            vpin,
+            pressure,
+            wider_bps + widen_bps * (1.0 - max(pressure, 0.0)),
+            wider_bps + widen_bps * (1.0 - max(-pressure, 0.0)),
+            1.0 - level * (1.0 - config.toxic_size_scale),
+            paused > 0.0,
+            paused < 0.0,
         )

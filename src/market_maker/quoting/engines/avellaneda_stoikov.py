@@ -78,13 +78,14 @@ class AvellanedaStoikovEngine:
         gamma = kernel.risk_aversion(reference, k, size, lots, config.holding_s)
         bid, ask = kernel.quotes(sigma, gamma, k, size, state.inventory, config.holding_s)
         shift = 0.5 * (bid - ask)
-        model = 0.5 * (bid + ask) + state.maker_fee
+        fee = state.maker_fee
+        model = 0.5 * (bid + ask) + fee
         cap = config.drift_cap * max(model, 0.0)
         drift = clip(state.drift * self._drift_s, cap)
         carry = clip(state.carry * config.holding_s, cap)
         gap = config.level_spacing * max(model, 0.0)
         spacing = tuple([i * gap for i in range(state.levels)])
-        bids, bid_parts = side_quote(model, shift, -drift, -carry, 0.0, spacing)
-        asks, ask_parts = side_quote(model, -shift, drift, carry, 0.0, spacing)
+        bids, bid_parts = side_quote(model, shift, -drift, -carry, 0.0, spacing, fee)
+        asks, ask_parts = side_quote(model, -shift, drift, carry, 0.0, spacing, fee)
         sizes = (1.0,) * state.levels
         return EngineQuote(bids, asks, sizes, sizes, bid_parts, ask_parts)

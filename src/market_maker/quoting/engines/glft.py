@@ -52,7 +52,7 @@ class GlftConfig(Section):
         60.0, gt=0, le=86_400, description="Longest time constant in which inventory is worked off."
     )
     impact_horizon_s: float = Field(
-        0.25,
+        3.0,
         ge=0,
         le=60,
         description="A fill is expected to be followed by an adverse move as large as the "
@@ -139,8 +139,12 @@ class GlftEngine:
         carry = clip(carry, cap)
         gap = max(skew, self._config.level_spacing * model)
         spacing = tuple([i * gap for i in range(state.levels)])
-        bids, bid_parts = side_quote(model + flow, skew * n, -drift, -carry, 0.0, spacing)
-        asks, ask_parts = side_quote(model - flow, -skew * n, drift, carry, 0.0, spacing)
+        bids, bid_parts = side_quote(
+            model + flow, skew * n, -drift, -carry, 0.0, spacing, state.maker_fee
+        )
+        asks, ask_parts = side_quote(
+            model - flow, -skew * n, drift, carry, 0.0, spacing, state.maker_fee
+        )
         sizes = (1.0,) * state.levels
         return EngineQuote(bids, asks, sizes, sizes, bid_parts, ask_parts)
 
@@ -190,6 +194,7 @@ class GlftEngine:
             bid_carry,
             0.0,
             _spacing(flat, buy_at, last, buys, gap, bid_lean, k),
+            state.maker_fee,
         )
         asks, ask_parts = side_quote(
             model - flow,
@@ -198,6 +203,7 @@ class GlftEngine:
             ask_carry,
             0.0,
             _spacing(flat, sell_at, last, sells, gap, ask_lean, k),
+            state.maker_fee,
         )
         return EngineQuote(bids, asks, (1.0,) * buys, (1.0,) * sells, bid_parts, ask_parts)
 

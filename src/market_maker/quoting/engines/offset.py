@@ -23,7 +23,7 @@ class OffsetConfig(Section):
     """Settings of the `offset` engine."""
 
     mode: Literal["fixed", "dynamic"] = Field(
-        "fixed", description="Fixed offsets, or offsets that follow the market's spread."
+        "dynamic", description="Fixed offsets, or offsets that follow the market's spread."
     )
     fixed_bps: float = Field(30.0, gt=0, le=5000, description="Offset per level in fixed mode.")
     spread_multiple: float = Field(

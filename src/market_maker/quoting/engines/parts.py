@@ -14,17 +14,22 @@ def side_quote(
     carry: float,
     regime: float,
     spacing: tuple[float, ...],
+    fee: float = 0.0,
 ) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
-    """Offsets and parts of one side; all arguments are distances, positive = passive."""
+    """Offsets and parts of one side; all arguments are distances, positive = passive.
+
+    `fee` is what `model` contains for fees; the breakdown shows it apart.
+    """
     base = model + inventory + drift + carry + regime
     n = len(spacing)
     parts = {
-        "model": (model,) * n,
+        "model": (model - fee,) * n,
         "inventory": (inventory,) * n,
         "drift": (drift,) * n,
         "carry": (carry,) * n,
         "regime": (regime,) * n,
         "spacing": spacing,
+        "fee": (fee,) * n,
     }
     return tuple([base + step for step in spacing]), parts
 

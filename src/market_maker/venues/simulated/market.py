@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum, IntFlag
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from market_maker.config.simulated_market import MarketModelConfig
 from market_maker.core.randomness import stream_seed
-from market_maker.kernels import book_image, own_orders
+from market_maker.kernels import book_image, efficient_price, own_orders
 from market_maker.kernels import market_agents as agents
+from market_maker.kernels import market_layout as layout
 from market_maker.kernels import matching as book
 from market_maker.venues.simulated.market_parameters import parameters
 
@@ -106,37 +107,44 @@ class OwnOrder(NamedTuple):
 class MarketCore:
     """One market at its own time; every method acts at `time_ns`, and only `advance` moves it."""
 
-    __slots__ = ("_book", "_f", "_levels", "_orders", "_out", "_own", "_p", "_r", "_s", "_state")
+    __slots__ = (
+        "_account",
+        "_book",
+        "_f",
+        "_levels",
+        "_orders",
+        "_out",
+        "_own",
+        "_p",
+        "_r",
+        "_s",
+        "_state",
+    )
 
     def __init__(self, config: MarketModelConfig, seed: int) -> None:
         """Open the market at time 0 with a book in equilibrium."""
         self._allocate(config)
-        for i, name in enumerate(agents.STREAM_NAMES):
+        for i, name in enumerate(layout.STREAM_NAMES):
             self._r[i] = stream_seed(seed, f"market/{name}")
         agents.open_market(*self._state)
         self._s[book.N_OUT] = 0
 
     def _allocate(self, config: MarketModelConfig) -> None:
         self._p = parameters(config)
-        self._s = np.zeros(agents.N_SCALARS, np.int64)
+        self._s = np.zeros(layout.N_SCALARS, np.int64)
         self._levels = np.zeros((WINDOW, 3), np.int64)
         self._levels[:, book.HEAD :] = -1
         self._orders = np.zeros((POOL, 8), np.int64)
         self._orders[:, book.NEXT] = np.arange(1, POOL + 1)
         self._own = np.zeros(OWN_ORDERS, np.int64)
         self._out = np.zeros((OUT_ROWS, 8), np.int64)
-        self._r = np.zeros(agents.N_STREAMS, np.uint64)
-        self._f = np.zeros(agents.N_FLOATS, np.float64)
+        self._r = np.zeros(layout.N_STREAMS, np.uint64)
+        self._f = np.zeros(layout.N_FLOATS, np.float64)
         self._s[book.BEST_ASK] = book.NO_ASK
-        self._s[book.BASE] = max(1, int(self._p[agents.P_START_TICKS]) - WINDOW // 2)
+        self._s[book.BASE] = max(1, int(self._p[layout.P_START_TICKS]) - WINDOW // 2)
         self._book = (self._s, self._levels, self._orders, self._own)
-        self._state: tuple[NDArray[Any], ...] = (
-            *self._book,
-            self._out,
-            self._r,
-            self._f,
-            self._p,
-        )
+        self._account = (*self._book, self._out, self._f, self._p)
+        self._state = (*self._book, self._out, self._r, self._f, self._p)
 
     def _take_rows(self) -> Rows:
         n = int(self._s[book.N_OUT])
@@ -171,7 +179,7 @@ class MarketCore:
         levels; a remainder of IOC/MARKET or one stopped by self-trade prevention is an OWN_CANCEL.
         SHADOW implies POST_ONLY. The RESULT row's qty is what rests after the call.
         """
-        agents.account_place(*self._state, order_id, side, price, qty, flags)
+        agents.account_place(*self._account, order_id, side, price, qty, flags)
         return self._take_rows()
 
     def amend(self, order_id: int, price: int, new_total_qty: int) -> Rows:
@@ -181,7 +189,7 @@ class MarketCore:
         is cancelled (OWN_CANCEL AMENDED_BELOW_FILLED). A price that would cross is refused
         (POST_ONLY_CROSS) for orders placed POST_ONLY, and trades otherwise. UNKNOWN_ORDER if not open.
         """
-        agents.account_amend(*self._state, order_id, price, new_total_qty)
+        agents.account_amend(*self._account, order_id, price, new_total_qty)
         return self._take_rows()
 
     def cancel(self, order_id: int) -> Rows:
@@ -240,17 +248,17 @@ class MarketCore:
     @property
     def mark_price2(self) -> int:
         """The makers' estimate of the price in half quanta: what the venue marks positions at."""
-        return max(1, round(2.0 * agents.maker_price(self._f, self._p)))
+        return max(1, round(2.0 * efficient_price.maker_price(self._f, self._p)))
 
     @property
     def efficient_price(self) -> float:
         """The whole efficient price in quanta (private truth, for tests and research only)."""
-        return float(agents.efficient_price(self._f, self._p))
+        return float(efficient_price.efficient_price(self._f, self._p))
 
     @property
     def volatility_60s_bps(self) -> float:
         """True volatility now in 60-second-equivalent bps (private truth)."""
-        return float(self._f[agents.F_SIGMA]) * math.sqrt(60.0)
+        return float(self._f[layout.F_SIGMA]) * math.sqrt(60.0)
 
     def dump(self) -> bytes:
         """Everything the future depends on."""

@@ -110,6 +110,10 @@ class FileStore:
                 raise UnusableError(f"{path} is damaged; start over with --fresh")
             self._generation = int.from_bytes(frames[1], "little")
             blobs = frames[2:]
+        elif any(self._directory.glob("log.*")):
+            raise UnusableError(
+                f"{path} is missing although its log is there; start over with --fresh"
+            )
         self._open_log()
         with open(self._log, "rb", closefd=False) as file:
             file.seek(0)

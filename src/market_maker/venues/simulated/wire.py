@@ -16,9 +16,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
-from fractions import Fraction
 from heapq import heappop, heappush
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
@@ -49,6 +48,17 @@ _SIDES: Final = {1: Side.BUY, -1: Side.SELL}
 
 class _Timer(Protocol):
     def cancel(self) -> None: ...
+
+
+@runtime_checkable
+class _ExactLoop(Protocol):
+    """A loop whose timers keep nanoseconds."""
+
+    def time_ns(self) -> int: ...
+
+    def call_at_ns(
+        self, when_ns: int, callback: Callable[[], object], *, context: contextvars.Context
+    ) -> _Timer: ...
 
 
 class Stream:
@@ -124,11 +134,11 @@ class Wire:
         self._sequence = 0
         self._failed: VenueUnavailableError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._exact_timers = False
+        self._exact: _ExactLoop | None = None
         self._context = contextvars.Context()
         self._timer: _Timer | None = None
         self._armed_ns = 0
-        self._speed = Fraction(1)
+        self._market_per, self._clock_per = 1, 1
         self._clock_origin_ns = 0
         self._market_origin_ns = 0
         self._horizon_ns = 0
@@ -198,18 +208,19 @@ class Wire:
 
     def clock_ns(self, market_ns: int) -> int:
         """A span of market time on the bot's clock."""
-        return -(-market_ns * self._speed.denominator // self._speed.numerator)
+        return -(-market_ns * self._clock_per // self._market_per)
 
     def market_span_ns(self, clock_ns: int) -> int:
         """A span of the bot's clock in market time."""
-        return clock_ns * self._speed.numerator // self._speed.denominator
+        return clock_ns * self._market_per // self._clock_per
 
     # -- the pump -----------------------------------------------------------------------
 
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._exact_timers = hasattr(self._loop, "call_at_ns")
-        self._speed = self.exchange.begin_session(self._clock.now_ns())
+        self._exact = self._loop if isinstance(self._loop, _ExactLoop) else None
+        speed = self.exchange.begin_session(self._clock.now_ns())
+        self._market_per, self._clock_per = speed.as_integer_ratio()
         self._clock_origin_ns = self._clock.monotonic_ns()
         self._market_origin_ns = self._horizon_ns = self._ran_ns = self.exchange.now_ns
 
@@ -322,9 +333,12 @@ class Wire:
             self._timer.cancel()
         self._armed_ns = next_ns
         delay_ns = self.clock_ns(next_ns - now_ns) if next_ns > now_ns else 0
-        if not self._exact_timers:
-            # A coarse timer rounds either way; early would only mean to spin until it is time.
-            delay_ns = -(-delay_ns // _COARSE_NS) * _COARSE_NS
+        if self._exact is not None:
+            at_ns = self._exact.time_ns() + delay_ns
+            self._timer = self._exact.call_at_ns(at_ns, self._wake, context=self._context)
+            return
+        # A coarse timer rounds either way; early would only mean to spin until it is time.
+        delay_ns = -(-delay_ns // _COARSE_NS) * _COARSE_NS
         self._timer = self._loop.call_later(delay_ns / 1e9, self._wake, context=self._context)
 
     def _fail(self, error: StoreFailedError) -> None:
