@@ -50,6 +50,21 @@ def trade(now_s: float, price: int = 10000, trade_id: str = "a") -> TradePrint:
     return TradePrint(int(now_s * NANOS), 0, trade_id, Side.BUY, price, 3)
 
 
+def test_depth_alone_makes_a_new_view_only_where_quotes_depend_on_it() -> None:
+    config = MarketConfig(book_depth_bps=100.0)
+    blind = Market(INSTRUMENT, config, watch_depth=False)
+    seeing = Market(INSTRUMENT, config)
+    for subject in (blind, seeing):
+        subject.apply(snapshot(1))
+    before = blind.view, seeing.view
+    bids = blind.levels(Side.BUY, 2)
+    deeper = BookDelta(2, 2, 1, 2, ((1, bids[1][0], bids[1][1] + 1),))
+    assert blind.apply(deeper) is before[0]
+    assert seeing.apply(deeper) is not before[1]
+    best = BookDelta(3, 3, 2, 3, ((1, bids[0][0], bids[0][1] + 1),))
+    assert blind.apply(best).depth_bid_qty == seeing.apply(best).depth_bid_qty
+
+
 def test_view_is_the_same_object_while_nothing_relevant_changes() -> None:
     subject = market()
     view = subject.apply(snapshot(1))

@@ -94,7 +94,9 @@ async def build_market(
     kill = KillSwitch(session.state.latches(symbol))
     gate = Gate()
     parts = Components(
-        market=Market(instrument, settings.market),
+        market=Market(
+            instrument, settings.market, watch_depth=settings.signals.fair_price.book == "depth"
+        ),
         signals=SignalSet(settings.signals, instrument),
         pricing=build_pricing(settings, instrument),
         pipeline=build_pipeline(settings, instrument, venue),

@@ -41,6 +41,7 @@ class Market:
         "_price_ns",
         "_seen_ns",
         "_stale_ns",
+        "_watch_depth",
         "instrument",
         "last_price2",
         "mark_price2",
@@ -49,9 +50,16 @@ class Market:
         "view",
     )
 
-    def __init__(self, instrument: Instrument, config: MarketConfig) -> None:
-        """Start with an empty view."""
+    def __init__(
+        self, instrument: Instrument, config: MarketConfig, *, watch_depth: bool = True
+    ) -> None:
+        """Start with an empty view.
+
+        Without `watch_depth` a change behind the best prices alone makes no new view: quotes do
+        not depend on it then, and its depth is as of the last change at the best.
+        """
         self.instrument = instrument
+        self._watch_depth = watch_depth
         self.tape = TradeTape(config.tape_length, config.tape_window_s)
         self.view = _NOTHING
         self.last_price2 = 0
@@ -165,8 +173,10 @@ class Market:
             and verdict is old.verdict
             and bid_qty == old.bid_qty
             and ask_qty == old.ask_qty
-            and depth_bid == old.depth_bid_qty
-            and depth_ask == old.depth_ask_qty
+            and (
+                not self._watch_depth
+                or (depth_bid == old.depth_bid_qty and depth_ask == old.depth_ask_qty)
+            )
             and touch_bid == old.touch_bid
             and touch_ask == old.touch_ask
         ):
