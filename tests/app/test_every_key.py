@@ -98,6 +98,8 @@ CASES: dict[str, Case] = {
     "venue.simulated.funding_sd_bps": Case(40.0, worlds.long),
     "venue.simulated.funding_half_life_s": Case(60.0, worlds.long),
     "venue.simulated.funding_cap_bps": Case(0.1),
+    "market.book_depth_bps": Case(1.0, base=under("signals.fair_price.book", "depth")),
+    "market.own_grace_s": Case(0.0, base=under("signals.fair_price.book", "depth")),
     "market.stale_after_s": Case(1.0, worlds.quiet),
     "market.max_levels": Case(8, worlds.gapped_book, {"market": {"book_depth_bps": 50.0}}),
     "market.max_buffered_deltas": Case(0, worlds.gapped_book),

@@ -277,7 +277,7 @@ def post_only(settings: Settings) -> str:
             safety.on_reject(Side.BUY, now_ns, RejectReason.POST_ONLY)
         else:
             safety.on_accept(Side.BUY)
-        clamped = safety.clamp(Side.BUY, 15_003, view)
+        clamped = min(15_003, safety.limit(Side.BUY, view))
         seen += [clamped, safety.cooldown_until_ns(Side.BUY) - now_ns]
     return str(seen)
 

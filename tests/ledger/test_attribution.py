@@ -56,7 +56,6 @@ STEPS = st.lists(
         st.tuples(st.just("mid"), st.integers(190, 210), st.integers(0, 4 * NANOS)),
         st.tuples(st.just("fill"), st.integers(95, 105), st.integers(-9, 9).filter(bool)),
         st.tuples(st.just("fund"), st.integers(-(10**17), 10**17), st.just(0)),
-        st.tuples(st.just("flow"), st.integers(-(10**20), 10**20), st.just(0)),
         st.tuples(st.just("adopt"), st.integers(-20, 20), st.just(0)),
     ),
     max_size=40,
@@ -84,9 +83,6 @@ def test_parts_sum_to_equity_at_every_instant_for_every_payoff(
             position += b
         elif what == "fund":
             ledger.apply(FundingPayment(now_ns, now_ns, f"f{n}", a))
-            cash += a
-        elif what == "flow":
-            ledger.external_flow(a)
             cash += a
         else:
             ledger.adopt_position(a)

@@ -191,8 +191,9 @@ def test_configuration_bounds_levels_buffer_and_tape() -> None:
     assert subject.view.verdict is BookVerdict.GAPPED
     for i in range(3):
         subject.apply(trade(1, trade_id=str(i)))
-    assert [print_.trade_id for print_ in subject.tape.recent(9)] == ["1", "2"]
     assert subject.tape.volumes(2 * NANOS)[0] < 4.0
+    assert not subject.tape.add(trade(1, trade_id="1"))
+    assert subject.tape.add(trade(1, trade_id="0"))
 
 
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=40))

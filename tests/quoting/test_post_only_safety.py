@@ -16,20 +16,25 @@ from market_maker.market.market_view import MarketView
 from market_maker.quoting.post_only_safety import PostOnlySafety
 
 
+def _clamp(safety: PostOnlySafety, side: Side, price: int, view: MarketView) -> int:
+    limit = safety.limit(side, view)
+    return min(price, limit) if side is Side.BUY else max(price, limit)
+
+
 @pytest.mark.parametrize(("side", "limit"), [(Side.BUY, 15_000), (Side.SELL, 15_001)])
 def test_a_crossing_price_is_held_one_tick_from_the_other_side(
     instrument: Instrument, view: MarketView, side: Side, limit: int
 ) -> None:
     safety = PostOnlySafety(PostOnlyConfig(), instrument)
-    assert safety.clamp(side, limit + 50 * side, view) == limit
-    assert safety.clamp(side, limit - 50 * side, view) == limit - 50 * side
+    assert _clamp(safety, side, limit + 50 * side, view) == limit
+    assert _clamp(safety, side, limit - 50 * side, view) == limit - 50 * side
 
 
 def test_the_others_touch_counts_not_the_book_without_our_own_orders(
     instrument: Instrument, view: MarketView
 ) -> None:
     safety = PostOnlySafety(PostOnlyConfig(), instrument)
-    assert safety.clamp(Side.BUY, 15_050, replace(view, best_ask=15_020)) == 15_000
+    assert _clamp(safety, Side.BUY, 15_050, replace(view, best_ask=15_020)) == 15_000
 
 
 def test_sc55_the_distance_never_exceeds_its_maximum(
@@ -39,7 +44,7 @@ def test_sc55_the_distance_never_exceeds_its_maximum(
     for i in range(195):
         safety.on_reject(Side.BUY, i * NANOS)
     assert safety.effective_ticks(Side.BUY) == 8
-    assert safety.clamp(Side.BUY, 15_050, view) == 15_001 - 8
+    assert _clamp(safety, Side.BUY, 15_050, view) == 15_001 - 8
     assert safety.effective_ticks(Side.SELL) == 1
 
 
@@ -102,7 +107,7 @@ def test_no_history_lets_a_price_cross(
         else:
             safety.on_accept(side)
         assert 1 <= safety.effective_ticks(side) <= 8
-    clamped = safety.clamp(side, price, view)
+    clamped = _clamp(safety, side, price, view)
     assert clamped < view.touch_ask if side is Side.BUY else clamped > view.touch_bid
 
 
@@ -112,9 +117,9 @@ def test_ticks_of_significant_digits_stay_on_the_grid(
     safety = PostOnlySafety(PostOnlyConfig(), replace(instrument, price_significant_digits=4))
     # Four digits: ticks of 10 above 10,000 quanta, of 1 below.
     at_power = replace(view, touch_bid=9_999, touch_ask=10_000, best_bid=9_999, best_ask=10_000)
-    assert safety.clamp(Side.BUY, 10_010, at_power) == 9_999
+    assert _clamp(safety, Side.BUY, 10_010, at_power) == 9_999
     above = replace(view, touch_bid=15_000, touch_ask=15_010)
-    assert safety.clamp(Side.SELL, 14_900, above) == 15_010
+    assert _clamp(safety, Side.SELL, 14_900, above) == 15_010
 
 
 def test_a_maximum_below_the_base_is_refused() -> None:

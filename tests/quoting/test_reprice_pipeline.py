@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -208,6 +208,7 @@ def test_placing_and_gates_never_wait_for_the_churn_budget(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2 * NANOS), st.integers(0, 3)), max_size=60))
+@example([(0, 0)] * 4 + [(0, 3), (343, 0), (151, 0), (32_237, 2)])
 def test_o03_moves_never_exceed_rate_and_burst(steps: list[tuple[int, int]]) -> None:
     budget = ChurnBudget(4.0, 12.0)
     now, spent = START, 0.0

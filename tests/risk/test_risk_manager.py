@@ -1,150 +1,41 @@
+"""Approval, exits, rates and inventory as the risk manager judges them."""
+
 from __future__ import annotations
 
 from decimal import Decimal
 
 import msgspec
 import pytest
+from desk import BUY0, BUY1, SELL0, SOL, STALE, T0, VIEW, Desk, Store, amend, exit_order, quote
 
 from market_maker.config.risk import LedgerConfig, RiskConfig
 from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal, TimeInForce
 from market_maker.core.events import (
     BalanceReport,
-    Fill,
-    Liquidity,
     OrderState,
     OrderUpdate,
-    PositionReport,
     RejectReason,
     RequestKind,
     RequestOutcome,
     Result,
 )
-from market_maker.core.instrument import MONEY_SCALE, NANOS, Instrument, InstrumentKind
+from market_maker.core.instrument import NANOS
 from market_maker.core.readings import FundingReading
-from market_maker.core.reasons import BookVerdict, HaltReason, KillReason, Refusal, Zone
+from market_maker.core.reasons import BookVerdict, HaltReason, KillReason, Refusal, Resting, Zone
 from market_maker.core.side import Side
 from market_maker.ledger.ledger import Ledger
 from market_maker.ledger.order_lifecycle import OrderStatus
-from market_maker.market.market_view import MarketView
-from market_maker.risk.account import AccountRisk
 from market_maker.risk.gate import Gate
-from market_maker.risk.kill_switch import KillSwitch, Latch
+from market_maker.risk.kill_switch import KillSwitch
+from market_maker.risk.market_check import CLOSED_PAUSE_NS
 from market_maker.risk.order_checks import Refused
 from market_maker.risk.rates import Lane
 from market_maker.risk.risk_manager import RiskManager
 
-USD = MONEY_SCALE
-T0 = 20_000 * 86_400 * NANOS
-BUY0, BUY1, SELL0 = LevelId(Side.BUY, 0), LevelId(Side.BUY, 1), LevelId(Side.SELL, 0)
-SOL = Instrument(
-    symbol="SOL-USD",
-    base="SOL",
-    quote="USD",
-    settle="USD",
-    kind=InstrumentKind.LINEAR,
-    price_quantum=Decimal("0.01"),
-    qty_quantum=Decimal("0.01"),
-    min_notional=Decimal(5),
-    max_leverage=Decimal(3),
-    maintenance_margin_rate=Decimal("0.01"),
-)
-VIEW = MarketView(
-    version=1,
-    recv_ns=T0,
-    verdict=BookVerdict.VALID,
-    best_bid=15_000,
-    best_ask=15_001,
-    bid_qty=9,
-    ask_qty=9,
-    depth_bid_qty=9,
-    depth_ask_qty=9,
-    touch_bid=15_000,
-    touch_ask=15_001,
-)
-STALE = msgspec.structs.replace(VIEW, verdict=BookVerdict.STALE)
-
-
-class Store:
-    """Remembers nothing."""
-
-    def load(self) -> tuple[Latch, ...]:
-        """Nothing."""
-        return ()
-
-    def save(self, latches: tuple[Latch, ...]) -> None:
-        """Forget."""
-
-
-class Desk:
-    """One market's risk manager with everything around it."""
-
-    def __init__(self, config: RiskConfig | None = None, instrument: Instrument = SOL) -> None:
-        """Build a desk with defaults."""
-        config = config or RiskConfig()
-        self.ledger = Ledger(instrument, LedgerConfig(), "mm", 1)
-        self.ledger.on_mid(T0, VIEW.mid2)
-        self.gate = Gate()
-        self.account = AccountRisk(config, 10_000 * USD, KillSwitch(Store()))
-        self.risk = RiskManager(config, instrument, self.ledger, self.account, self.gate)
-        self.trades = 0
-
-    def propose(
-        self, proposal: Proposal, view: MarketView = VIEW, now_ns: int = T0
-    ) -> Approved | Refused:
-        """Ask for approval."""
-        return self.risk.approve(proposal, view, now_ns)
-
-    def refusal(
-        self, proposal: Proposal, view: MarketView = VIEW, now_ns: int = T0
-    ) -> Refusal | None:
-        """Reason of a refusal, None for an approval."""
-        verdict = self.propose(proposal, view, now_ns)
-        return verdict.reason if isinstance(verdict, Refused) else None
-
-    def rest(self, proposal: Proposal) -> str:
-        """Approve and let the venue accept; the client id."""
-        verdict = self.propose(proposal)
-        assert isinstance(verdict, Approved), verdict
-        outcome = RequestOutcome(T0, verdict.kind, verdict.client_id, Result.ACCEPTED, "v")
-        self.ledger.apply(outcome)
-        return verdict.client_id
-
-    def hold(self, position: int) -> None:
-        """Take a position without any order."""
-        self.ledger.adopt_position(position)
-
-    def fill(self, client_id: str, side: Side, price: int, qty: int) -> None:
-        """Fill an order of ours."""
-        self.trades += 1
-        self.ledger.apply(
-            Fill(T0, T0, f"t{self.trades}", client_id, "", side, price, qty, 0, Liquidity.MAKER)
-        )
-
-
-def _quote(level: LevelId = BUY0, price: int = 0, qty: int = 160) -> Proposal:
-    price = price or (14_999 if level.side is Side.BUY else 15_002)
-    return Proposal(level.side, price, qty, level)
-
-
-def _amend(client_id: str, level: LevelId, price: int, qty: int) -> Proposal:
-    return Proposal(level.side, price, qty, level, RequestKind.AMEND, client_id)
-
-
-def _exit(side: Side, price: int, qty: int) -> Proposal:
-    return Proposal(
-        side,
-        price,
-        qty,
-        None,
-        post_only=False,
-        reduce_only=True,
-        time_in_force=TimeInForce.IOC,
-    )
-
 
 def test_s3_approval_reserves_in_the_same_step_and_matches_field_for_field() -> None:
     desk = Desk()
-    first, second = desk.propose(_quote(BUY0)), desk.propose(_quote(SELL0))
+    first, second = desk.propose(quote(BUY0)), desk.propose(quote(SELL0))
     assert isinstance(first, Approved)
     assert isinstance(second, Approved)
     assert first.token != second.token
@@ -160,7 +51,7 @@ def test_s3_approval_reserves_in_the_same_step_and_matches_field_for_field() -> 
 
 def test_sc12_levels_sized_at_the_same_time_cannot_pass_the_limit_together() -> None:
     desk = Desk()
-    verdicts = [desk.refusal(_quote(LevelId(Side.BUY, n), qty=250)) for n in range(3)]
+    verdicts = [desk.refusal(quote(LevelId(Side.BUY, n), qty=250)) for n in range(3)]
     assert verdicts == [None, None, Refusal.MAX_NOTIONAL]
     assert desk.ledger.worst_long == 500
 
@@ -168,7 +59,7 @@ def test_sc12_levels_sized_at_the_same_time_cannot_pass_the_limit_together() -> 
 def test_a_refused_order_reserves_nothing_and_uses_no_rate() -> None:
     desk = Desk()
     tokens = desk.account.rates.tokens(Lane.ORDER, T0)
-    assert desk.refusal(_quote(qty=250_000)) is Refusal.FAT_FINGER
+    assert desk.refusal(quote(qty=250_000)) is Refusal.FAT_FINGER
     assert desk.ledger.worst_long == 0
     assert desk.account.rates.tokens(Lane.ORDER, T0) == tokens
 
@@ -176,17 +67,17 @@ def test_a_refused_order_reserves_nothing_and_uses_no_rate() -> None:
 @pytest.mark.parametrize(
     ("proposal", "reason"),
     [
-        (_quote(price=0, qty=0), Refusal.OFF_GRID),
-        (_quote(price=-1), Refusal.OFF_GRID),
-        (_quote(qty=1), Refusal.BELOW_MINIMUM),
-        (_quote(qty=66), Refusal.BELOW_MINIMUM),
-        (_quote(qty=501), Refusal.FAT_FINGER),
-        (_quote(price=15_001), Refusal.WOULD_CROSS),
-        (_quote(SELL0, price=15_000), Refusal.WOULD_CROSS),
-        (_quote(price=14_900), Refusal.PRICE_BAND),
-        (_quote(SELL0, price=15_100), Refusal.PRICE_BAND),
+        (quote(price=0, qty=0), Refusal.OFF_GRID),
+        (quote(price=-1), Refusal.OFF_GRID),
+        (quote(qty=1), Refusal.BELOW_MINIMUM),
+        (quote(qty=66), Refusal.BELOW_MINIMUM),
+        (quote(qty=501), Refusal.FAT_FINGER),
+        (quote(price=15_001), Refusal.WOULD_CROSS),
+        (quote(SELL0, price=15_000), Refusal.WOULD_CROSS),
+        (quote(price=14_900), Refusal.PRICE_BAND),
+        (quote(SELL0, price=15_100), Refusal.PRICE_BAND),
         (Proposal(Side.BUY, 14_999, 160, None), Refusal.LEVEL_OCCUPIED),
-        (_amend("mm-1-77", BUY0, 14_999, 160), Refusal.UNKNOWN_ORDER),
+        (amend("mm-1-77", BUY0, 14_999, 160), Refusal.UNKNOWN_ORDER),
     ],
 )
 def test_orders_that_no_limit_needs_to_see_are_refused_by_name(
@@ -197,41 +88,41 @@ def test_orders_that_no_limit_needs_to_see_are_refused_by_name(
 
 def test_the_price_band_is_the_smaller_of_one_percent_and_ten_spreads() -> None:
     wide = msgspec.structs.replace(VIEW, best_bid=14_950, best_ask=15_050, touch_ask=15_050)
-    assert Desk().refusal(_quote(price=14_851), wide) is None
-    assert Desk().refusal(_quote(price=14_849), wide) is Refusal.PRICE_BAND
+    assert Desk().refusal(quote(price=14_851), wide) is None
+    assert Desk().refusal(quote(price=14_849), wide) is Refusal.PRICE_BAND
     medium = msgspec.structs.replace(VIEW, best_bid=14_995, best_ask=15_005, touch_ask=15_005)
-    assert Desk().refusal(_quote(price=14_900), medium) is None
-    assert Desk().refusal(_quote(price=14_899), medium) is Refusal.PRICE_BAND
-    assert Desk().refusal(_quote(price=14_925), VIEW) is Refusal.PRICE_BAND
-    assert Desk().refusal(_quote(price=14_926), VIEW) is None
+    assert Desk().refusal(quote(price=14_900), medium) is None
+    assert Desk().refusal(quote(price=14_899), medium) is Refusal.PRICE_BAND
+    assert Desk().refusal(quote(price=14_925), VIEW) is Refusal.PRICE_BAND
+    assert Desk().refusal(quote(price=14_926), VIEW) is None
 
 
 def test_sc69_quantities_off_the_lot_are_refused() -> None:
     desk = Desk(instrument=msgspec.structs.replace(SOL, lot=50))
-    assert desk.refusal(_quote(qty=160)) is Refusal.OFF_GRID
-    assert desk.refusal(_quote(qty=150)) is None
+    assert desk.refusal(quote(qty=160)) is Refusal.OFF_GRID
+    assert desk.refusal(quote(qty=150)) is None
 
 
 @pytest.mark.parametrize("verdict", [v for v in BookVerdict if v is not BookVerdict.VALID])
 def test_s10_no_quote_from_a_bad_book_but_an_exit_is(verdict: BookVerdict) -> None:
     desk = Desk()
     view = msgspec.structs.replace(VIEW, verdict=verdict)
-    assert desk.refusal(_quote(), view) is Refusal.BOOK_INVALID
+    assert desk.refusal(quote(), view) is Refusal.BOOK_INVALID
     desk.hold(100)
-    assert desk.refusal(_exit(Side.SELL, 14_900, 100), view) is None
+    assert desk.refusal(exit_order(Side.SELL, 14_900, 100), view) is None
 
 
 def test_s7_a_slot_is_free_only_when_its_order_is_settled() -> None:
     desk = Desk()
-    order = desk.rest(_quote())
-    assert desk.refusal(_quote()) is Refusal.LEVEL_OCCUPIED
+    order = desk.rest(quote())
+    assert desk.refusal(quote()) is Refusal.LEVEL_OCCUPIED
     desk.ledger.cancel_requested(order, T0)
-    assert desk.refusal(_quote()) is Refusal.LEVEL_OCCUPIED
-    assert desk.refusal(_amend(order, BUY0, 14_998, 160)) is Refusal.LEVEL_OCCUPIED
+    assert desk.refusal(quote()) is Refusal.LEVEL_OCCUPIED
+    assert desk.refusal(amend(order, BUY0, 14_998, 160)) is Refusal.LEVEL_OCCUPIED
     desk.ledger.apply(
         OrderUpdate(T0, T0, order, "v", OrderState.CANCELLED, Side.BUY, 14_999, 160, 0)
     )
-    assert desk.refusal(_quote()) is None
+    assert desk.refusal(quote()) is None
 
 
 def test_s8_own_orders_never_cross_counting_both_prices_of_an_amendment() -> None:
@@ -239,15 +130,15 @@ def test_s8_own_orders_never_cross_counting_both_prices_of_an_amendment() -> Non
     wide = msgspec.structs.replace(
         VIEW, best_bid=14_990, best_ask=15_010, touch_bid=14_990, touch_ask=15_010
     )
-    assert desk.refusal(_quote(BUY0, 14_995), wide) is None
-    assert desk.refusal(_quote(SELL0, 14_995), wide) is Refusal.SELF_CROSS
+    assert desk.refusal(quote(BUY0, 14_995), wide) is None
+    assert desk.refusal(quote(SELL0, 14_995), wide) is Refusal.SELF_CROSS
     order = desk.ledger.live_orders()[0].client_id
     desk.ledger.apply(RequestOutcome(T0, RequestKind.SUBMIT, order, Result.ACCEPTED))
-    assert desk.refusal(_amend(order, BUY0, 15_005, 160), wide) is None
-    assert desk.refusal(_quote(SELL0, 15_005), wide) is Refusal.SELF_CROSS
-    assert desk.refusal(_quote(SELL0, 15_006), wide) is None
-    assert desk.refusal(_quote(BUY1, 15_006), wide) is Refusal.SELF_CROSS
-    assert desk.refusal(_quote(BUY1, 15_005), wide) is None
+    assert desk.refusal(amend(order, BUY0, 15_005, 160), wide) is None
+    assert desk.refusal(quote(SELL0, 15_005), wide) is Refusal.SELF_CROSS
+    assert desk.refusal(quote(SELL0, 15_006), wide) is None
+    assert desk.refusal(quote(BUY1, 15_006), wide) is Refusal.SELF_CROSS
+    assert desk.refusal(quote(BUY1, 15_005), wide) is None
 
 
 def test_s8_the_old_price_of_an_amendment_counts_until_its_outcome() -> None:
@@ -255,23 +146,23 @@ def test_s8_the_old_price_of_an_amendment_counts_until_its_outcome() -> None:
     wide = msgspec.structs.replace(
         VIEW, best_bid=14_990, best_ask=15_010, touch_bid=14_990, touch_ask=15_010
     )
-    assert desk.refusal(_quote(BUY0, 15_000), wide) is None
+    assert desk.refusal(quote(BUY0, 15_000), wide) is None
     order = desk.ledger.live_orders()[0].client_id
     desk.ledger.apply(RequestOutcome(T0, RequestKind.SUBMIT, order, Result.ACCEPTED))
-    assert desk.refusal(_amend(order, BUY0, 14_992, 160), wide) is None
-    assert desk.refusal(_quote(SELL0, 14_999), wide) is Refusal.SELF_CROSS
+    assert desk.refusal(amend(order, BUY0, 14_992, 160), wide) is None
+    assert desk.refusal(quote(SELL0, 14_999), wide) is Refusal.SELF_CROSS
 
 
 def test_s11_a_closed_gate_and_the_kill_switch_stop_everything_but_exits_and_cancels() -> None:
     desk = Desk()
-    order = desk.rest(_quote(BUY1))
+    order = desk.rest(quote(BUY1))
     desk.hold(100)
     desk.gate.close(HaltReason.FEED_STALE, T0)
-    assert desk.refusal(_quote()) is Refusal.GATE_CLOSED
+    assert desk.refusal(quote()) is Refusal.GATE_CLOSED
     desk.account.kill.engage(KillReason.SIGNAL, T0)
-    assert desk.refusal(_quote()) is Refusal.KILLED
+    assert desk.refusal(quote()) is Refusal.KILLED
     assert isinstance(desk.risk.approve_cancel(order, T0), CancelRequest)
-    assert desk.refusal(_exit(Side.SELL, 15_000, 100)) is None
+    assert desk.refusal(exit_order(Side.SELL, 15_000, 100)) is None
 
 
 def test_a_markets_own_kill_switch_stops_that_market_only() -> None:
@@ -282,96 +173,96 @@ def test_a_markets_own_kill_switch_stops_that_market_only() -> None:
     other = RiskManager(RiskConfig(), instrument, ledger, desk.account, gate, own)
     own.engage(KillReason.COMMAND, T0)
     other.enforce(VIEW, T0)
-    verdict = other.approve(_quote(), VIEW, T0)
+    verdict = other.approve(quote(), VIEW, T0)
     assert isinstance(verdict, Refused)
     assert verdict.reason is Refusal.KILLED
     assert list(gate.reasons) == [HaltReason.KILLED]
-    assert desk.refusal(_quote()) is None
+    assert desk.refusal(quote()) is None
 
 
 def test_i02_red_inventory_refuses_building_and_takes_reducing_quotes() -> None:
     desk = Desk()
     desk.hold(500)
-    assert desk.refusal(_quote(BUY0, qty=80)) is Refusal.ZONE
-    assert desk.refusal(_quote(SELL0)) is None
+    assert desk.refusal(quote(BUY0, qty=80)) is Refusal.ZONE
+    assert desk.refusal(quote(SELL0)) is None
     desk = Desk()
     desk.hold(-500)
-    assert desk.refusal(_quote(SELL0, qty=80)) is Refusal.ZONE
-    assert desk.refusal(_quote(BUY0)) is None
+    assert desk.refusal(quote(SELL0, qty=80)) is Refusal.ZONE
+    assert desk.refusal(quote(BUY0)) is None
 
 
 def test_sc67_caps_apply_to_the_opening_part_only() -> None:
     desk = Desk()
     desk.hold(2000)
-    assert desk.refusal(_quote(BUY0, qty=80)) is Refusal.ZONE
-    assert desk.refusal(_quote(SELL0, qty=400)) is None
-    assert desk.refusal(_exit(Side.SELL, 14_950, 1600)) is None
+    assert desk.refusal(quote(BUY0, qty=80)) is Refusal.ZONE
+    assert desk.refusal(quote(SELL0, qty=400)) is None
+    assert desk.refusal(exit_order(Side.SELL, 14_950, 1600)) is None
 
 
 def test_sc66_an_exhausted_balance_never_clips_an_exit() -> None:
     desk = Desk()
     desk.hold(600)
     desk.risk.on_balance(BalanceReport(T0, T0, 0, 0, 0))
-    assert desk.refusal(_quote(BUY0, qty=80)) is Refusal.ZONE
-    assert desk.refusal(_exit(Side.SELL, 14_950, 600)) is None
+    assert desk.refusal(quote(BUY0, qty=80)) is Refusal.ZONE
+    assert desk.refusal(exit_order(Side.SELL, 14_950, 600)) is None
 
 
 def test_small_quotes_may_reduce_but_not_build() -> None:
     desk = Desk()
-    assert desk.refusal(_quote(SELL0, qty=10)) is Refusal.BELOW_MINIMUM
+    assert desk.refusal(quote(SELL0, qty=10)) is Refusal.BELOW_MINIMUM
     desk.hold(10)
-    assert desk.refusal(_quote(SELL0, qty=10)) is None
+    assert desk.refusal(quote(SELL0, qty=10)) is None
 
 
 def test_exits_take_back_no_more_than_there_is_and_only_once() -> None:
     desk = Desk()
-    assert desk.refusal(_exit(Side.SELL, 14_990, 10)) is Refusal.NOT_REDUCING
+    assert desk.refusal(exit_order(Side.SELL, 14_990, 10)) is Refusal.NOT_REDUCING
     desk.hold(100)
-    assert desk.refusal(_exit(Side.BUY, 15_010, 10)) is Refusal.NOT_REDUCING
-    assert desk.refusal(_exit(Side.SELL, 14_990, 101)) is Refusal.NOT_REDUCING
-    assert desk.refusal(_exit(Side.SELL, 14_990, 60)) is None
-    assert desk.refusal(_exit(Side.SELL, 14_990, 41)) is Refusal.NOT_REDUCING
-    assert desk.refusal(_exit(Side.SELL, 14_990, 40)) is None
+    assert desk.refusal(exit_order(Side.BUY, 15_010, 10)) is Refusal.NOT_REDUCING
+    assert desk.refusal(exit_order(Side.SELL, 14_990, 101)) is Refusal.NOT_REDUCING
+    assert desk.refusal(exit_order(Side.SELL, 14_990, 60)) is None
+    assert desk.refusal(exit_order(Side.SELL, 14_990, 41)) is Refusal.NOT_REDUCING
+    assert desk.refusal(exit_order(Side.SELL, 14_990, 40)) is None
 
 
 def test_s1_an_exit_beside_resting_quotes_keeps_the_far_sides_limit() -> None:
     desk = Desk()
     desk.hold(200)
     for n in range(2):
-        desk.rest(_quote(LevelId(Side.SELL, n), qty=400))
+        desk.rest(quote(LevelId(Side.SELL, n), qty=400))
     assert desk.ledger.worst_short == -600
-    assert desk.refusal(_exit(Side.SELL, 14_990, 200)) is Refusal.MAX_NOTIONAL
-    assert desk.refusal(_exit(Side.SELL, 14_990, 60)) is None
+    assert desk.refusal(exit_order(Side.SELL, 14_990, 200)) is Refusal.MAX_NOTIONAL
+    assert desk.refusal(exit_order(Side.SELL, 14_990, 60)) is None
 
 
 def test_amendments_count_the_larger_size_and_shrinking_is_always_allowed() -> None:
     desk = Desk()
-    order = desk.rest(_quote(BUY0, qty=400))
-    desk.rest(_quote(BUY1, price=14_998, qty=200))
-    assert desk.refusal(_amend(order, BUY0, 14_999, 480)) is Refusal.MAX_NOTIONAL
+    order = desk.rest(quote(BUY0, qty=400))
+    desk.rest(quote(BUY1, price=14_998, qty=200))
+    assert desk.refusal(amend(order, BUY0, 14_999, 480)) is Refusal.MAX_NOTIONAL
     desk.risk.configure(RiskConfig(max_position_notional_quote=Decimal(300)), SOL)
-    assert desk.refusal(_amend(order, BUY0, 14_997, 400)) is Refusal.MAX_NOTIONAL
-    assert desk.refusal(_amend(order, BUY0, 14_997, 100)) is None
+    assert desk.refusal(amend(order, BUY0, 14_997, 400)) is Refusal.MAX_NOTIONAL
+    assert desk.refusal(amend(order, BUY0, 14_997, 100)) is None
     assert desk.ledger.worst_long == 600
 
 
 def test_s12_rates_refuse_orders_and_keep_the_share_of_cancels() -> None:
     desk = Desk()
-    order = desk.rest(_quote(LevelId(Side.BUY, 9), qty=67))
+    order = desk.rest(quote(LevelId(Side.BUY, 9), qty=67))
     for n in range(6):
         level = LevelId(Side.SELL if n % 2 else Side.BUY, n)
-        assert desk.refusal(_quote(level, qty=67)) is None
-    verdict = desk.propose(_quote(LevelId(Side.SELL, 7), qty=67))
+        assert desk.refusal(quote(level, qty=67)) is None
+    verdict = desk.propose(quote(LevelId(Side.SELL, 7), qty=67))
     assert isinstance(verdict, Refused)
     assert (verdict.reason, verdict.retry_ns) == (Refusal.ORDER_RATE, NANOS)
-    assert desk.risk.may_cancel(T0) == 0
     assert isinstance(desk.risk.approve_cancel(order, T0), CancelRequest)
-    assert desk.risk.may_order(T0 + NANOS) == 0
+    again = LevelId(Side.SELL, 8)
+    assert isinstance(desk.propose(quote(again, qty=67), VIEW, T0 + NANOS), Approved)
 
 
 def test_retry_after_binds_its_own_class_and_halts_until_it_passes() -> None:
     desk = Desk()
-    order = desk.rest(_quote())
+    order = desk.rest(quote())
     refused = RequestOutcome(
         T0,
         RequestKind.AMEND,
@@ -381,19 +272,19 @@ def test_retry_after_binds_its_own_class_and_halts_until_it_passes() -> None:
         retry_after_ns=3 * NANOS,
     )
     desk.risk.on_outcome(refused)
-    assert desk.refusal(_quote(SELL0)) is Refusal.RETRY_AFTER
+    assert desk.refusal(quote(SELL0)) is Refusal.RETRY_AFTER
     assert isinstance(desk.risk.approve_cancel(order, T0), CancelRequest)
     desk.risk.enforce(VIEW, T0)
     assert list(desk.gate.reasons) == [HaltReason.RATE_LIMITED]
     desk.risk.enforce(VIEW, T0 + 3 * NANOS)
     assert desk.gate.is_open
-    assert desk.refusal(_quote(SELL0), now_ns=T0 + 3 * NANOS) is None
+    assert desk.refusal(quote(SELL0), now_ns=T0 + 3 * NANOS) is None
 
 
 def test_a_mass_cancel_uses_the_cancel_lane_and_marks_every_live_order() -> None:
     desk = Desk()
-    desk.rest(_quote())
-    desk.rest(_quote(SELL0))
+    desk.rest(quote())
+    desk.rest(quote(SELL0))
     assert desk.risk.approve_cancel_all(T0) == 0
     assert {r.status for r in desk.ledger.live_orders()} == {OrderStatus.CANCELLING}
     refused = RequestOutcome(T0, RequestKind.CANCEL, "", Result.REJECTED, retry_after_ns=NANOS)
@@ -404,18 +295,27 @@ def test_a_mass_cancel_uses_the_cancel_lane_and_marks_every_live_order() -> None
     assert verdict.reason is Refusal.RETRY_AFTER
 
 
+def test_a_closed_market_halts_for_a_while_and_never_counts_as_an_error() -> None:
+    desk = Desk()
+    for n in range(RiskConfig().error_kill_count):
+        refused = RequestOutcome(
+            T0 + n, RequestKind.SUBMIT, f"x{n}", Result.REJECTED, reason=RejectReason.MARKET_CLOSED
+        )
+        desk.risk.on_outcome(refused)
+    desk.risk.enforce(VIEW, T0 + n)
+    assert list(desk.gate.reasons) == [HaltReason.MARKET_CLOSED]
+    assert desk.gate.resting is Resting.CANCEL
+    assert not desk.risk.killed
+    desk.risk.enforce(VIEW, T0 + n + CLOSED_PAUSE_NS - 1)
+    assert not desk.gate.is_open
+    desk.risk.enforce(VIEW, T0 + n + CLOSED_PAUSE_NS)
+    assert desk.gate.is_open
+
+
 def test_a_cancel_for_an_order_that_is_gone_is_refused() -> None:
     verdict = Desk().risk.approve_cancel("mm-1-5", T0)
     assert isinstance(verdict, Refused)
     assert verdict.reason is Refusal.UNKNOWN_ORDER
-
-
-def test_sc95_unknown_fees_fail_closed_for_quotes_and_open_for_exits() -> None:
-    desk = Desk()
-    desk.hold(100)
-    desk.risk.fees_known = False
-    assert desk.refusal(_quote()) is Refusal.FEES_UNKNOWN
-    assert desk.refusal(_exit(Side.SELL, 14_990, 100)) is None
 
 
 def test_i07_funding_tightens_the_side_that_pays() -> None:
@@ -423,7 +323,7 @@ def test_i07_funding_tightens_the_side_that_pays() -> None:
     pays_long = FundingReading(0.001, 60.0, -0.1, 1.0, 0.5)
     desk.risk.inventory(VIEW, pays_long)
     assert (desk.risk.limits.long, desk.risk.limits.short) == (333, 666)
-    assert desk.refusal(_quote(BUY0, qty=334)) is Refusal.MAX_NOTIONAL
+    assert desk.refusal(quote(BUY0, qty=334)) is Refusal.MAX_NOTIONAL
     desk.risk.inventory(VIEW, msgspec.structs.replace(pays_long, rate_per_hour=-0.001))
     assert (desk.risk.limits.long, desk.risk.limits.short) == (666, 333)
 
@@ -476,166 +376,3 @@ def test_sc68_exits_round_to_the_lot() -> None:
     assert proposal.qty == 80
     desk.hold(39)
     assert desk.risk.flatten_proposal(VIEW, 0.0, 10.0) is None
-
-
-def _breaches(desk: Desk, now_ns: int = T0, feed_age_ns: int = 0) -> dict[str, str | None]:
-    found = desk.risk.enforce(VIEW, now_ns, feed_age_ns)
-    return {str(breach.halt): breach.kill for breach in found}
-
-
-def test_a_healthy_market_has_no_breach() -> None:
-    desk = Desk()
-    desk.rest(_quote())
-    desk.risk.on_balance(BalanceReport(T0, T0, 10_000 * USD, 10_000 * USD, 0))
-    desk.risk.on_position(PositionReport(T0, T0, 0, None))
-    assert _breaches(desk) == {}
-    assert desk.gate.is_open
-
-
-def test_a_loss_limit_engages_the_accounts_kill_switch_for_good() -> None:
-    desk = Desk()
-    desk.hold(600)
-    desk.ledger.on_mid(T0, 2 * 14_000)
-    assert _breaches(desk) == {}
-    desk.ledger.on_mid(T0, 2 * 13_300)
-    assert _breaches(desk) == {"None": KillReason.DAILY_LOSS}
-    desk.ledger.on_mid(T0, VIEW.mid2)
-    desk.risk.enforce(VIEW, T0)
-    assert desk.account.kill.engaged
-    assert list(desk.gate.reasons) == [HaltReason.KILLED]
-
-
-def test_unknown_orders_halt_then_kill_and_clear_when_resolved() -> None:
-    desk = Desk(RiskConfig(unknown_kill_count=4, requests_per_window=100))
-    levels = [LevelId(side, n) for n in range(2) for side in (Side.BUY, Side.SELL)]
-    orders = [desk.rest(_quote(level, qty=67)) for level in levels]
-    for order in orders[:3]:
-        desk.ledger.lost(order, T0)
-    assert _breaches(desk) == {"unknown_orders": None}
-    desk.ledger.apply(OrderUpdate(T0, T0, orders[0], "v", OrderState.OPEN, Side.BUY, 14_999, 67, 0))
-    assert _breaches(desk) == {}
-    assert desk.gate.is_open
-    for order in orders:
-        desk.ledger.lost(order, T0)
-    assert _breaches(desk) == {"unknown_orders": KillReason.UNKNOWN_ORDERS}
-
-
-def test_error_bursts_halt_then_kill_and_ordinary_refusals_do_not_count() -> None:
-    desk = Desk(RiskConfig(error_halt_count=3, error_kill_count=5))
-    ordinary = RequestOutcome(
-        T0, RequestKind.SUBMIT, "x", Result.REJECTED, reason=RejectReason.POST_ONLY
-    )
-    error = msgspec.structs.replace(ordinary, result=Result.UNKNOWN, reason=RejectReason.NONE)
-    for _ in range(9):
-        desk.risk.on_outcome(ordinary)
-    assert _breaches(desk) == {}
-    for _ in range(3):
-        desk.risk.on_outcome(error)
-    assert _breaches(desk) == {"error_burst": None}
-    assert _breaches(desk, T0 + 60 * NANOS) == {}
-    for _ in range(5):
-        desk.risk.on_outcome(msgspec.structs.replace(error, recv_ns=T0 + 61 * NANOS))
-    assert _breaches(desk, T0 + 62 * NANOS) == {"error_burst": KillReason.ERROR_BURST}
-
-
-def test_refused_credentials_kill_at_once() -> None:
-    desk = Desk()
-    desk.risk.on_outcome(
-        RequestOutcome(
-            T0, RequestKind.SUBMIT, "x", Result.REJECTED, reason=RejectReason.BAD_CREDENTIALS
-        )
-    )
-    assert _breaches(desk) == {"error_burst": KillReason.CREDENTIALS}
-    assert desk.account.kill.engaged
-
-
-def test_an_unexplained_position_counts_when_confirmed_and_until_an_operator_acts() -> None:
-    desk = Desk()
-    desk.risk.on_difference(5)
-    assert _breaches(desk) == {}
-    desk.risk.on_difference(7)
-    assert _breaches(desk) == {}
-    desk.risk.on_difference(7)
-    assert _breaches(desk) == {"unexplained_position": KillReason.UNEXPLAINED_POSITION}
-    desk.risk.on_difference(0)
-    assert _breaches(desk) == {}
-    assert HaltReason.UNEXPLAINED_POSITION in desk.gate.reasons
-    desk.risk.explained(T0)
-    assert HaltReason.UNEXPLAINED_POSITION not in desk.gate.reasons
-
-
-def test_a_dead_feed_engages_the_kill_switch() -> None:
-    desk = Desk()
-    assert _breaches(desk, feed_age_ns=300 * NANOS) == {}
-    assert _breaches(desk, feed_age_ns=301 * NANOS) == {"feed_down": KillReason.FEED_DEAD}
-
-
-def test_sc72_a_missing_liquidation_price_proves_nothing_and_a_near_one_halts() -> None:
-    desk = Desk()
-    desk.hold(100)
-    desk.risk.on_position(PositionReport(T0, T0, 100, None))
-    assert _breaches(desk) == {}
-    desk.risk.on_position(PositionReport(T0, T0, 100, 2 * 13_600))
-    assert _breaches(desk) == {"margin": None}
-    assert desk.refusal(_exit(Side.SELL, 14_990, 100)) is None
-    desk.risk.on_position(PositionReport(T0, T0, 100, 2 * 13_000))
-    assert _breaches(desk) == {}
-
-
-def test_k09_near_the_liquidation_price_nothing_builds() -> None:
-    desk = Desk()
-    desk.hold(100)
-    desk.risk.on_position(PositionReport(T0, T0, 100, 2 * 13_600))
-    assert desk.refusal(_quote(BUY0)) is Refusal.LIQUIDATION
-    assert desk.refusal(_quote(SELL0)) is None
-
-
-def test_margin_beyond_its_limit_and_a_silent_balance_halt() -> None:
-    desk = Desk()
-    desk.risk.on_balance(BalanceReport(T0, T0, 10_000 * USD, 0, 5_600 * USD))
-    assert _breaches(desk) == {"margin": None}
-    desk.risk.on_balance(BalanceReport(T0, T0, 10_000 * USD, 0, 5_400 * USD))
-    assert _breaches(desk) == {}
-    assert _breaches(desk, T0 + 121 * NANOS) == {"margin": None}
-
-
-def test_far_over_the_limit_halts_until_the_position_is_back() -> None:
-    desk = Desk()
-    desk.hold(740)
-    assert _breaches(desk) == {"over_limit": None}
-    assert HaltReason.OVER_LIMIT in desk.gate.reasons
-    desk.hold(600)
-    assert _breaches(desk) == {}
-    assert desk.gate.is_open
-
-
-def test_sc77_margin_of_resting_orders_in_other_markets_tightens_this_one() -> None:
-    config = RiskConfig(
-        max_position_notional_quote=Decimal(100_000),
-        capital_share=50.0,
-        max_order_notional_quote=Decimal(100_000),
-        max_margin_utilisation=0.05,
-    )
-    desk = Desk(config)
-    instrument = msgspec.structs.replace(SOL, symbol="ETH-USD")
-    ledger = Ledger(instrument, LedgerConfig(), "mm", 1)
-    ledger.on_mid(T0, VIEW.mid2)
-    other = RiskManager(config, instrument, ledger, desk.account, Gate())
-    # 5 % of 10,000 at 3x allows 1,500 USD of worst-case position in all markets together.
-    assert isinstance(other.approve(_quote(qty=600), VIEW, T0), Approved)
-    assert desk.refusal(_quote(qty=600)) is Refusal.MARGIN
-    assert desk.refusal(_quote(qty=390)) is None
-
-
-def test_sc64_a_reload_changes_limits_and_keeps_zones_errors_and_orders() -> None:
-    desk = Desk(RiskConfig(error_halt_count=3, error_kill_count=5))
-    error = RequestOutcome(T0, RequestKind.SUBMIT, "x", Result.UNKNOWN)
-    desk.risk.on_outcome(error)
-    desk.rest(_quote())
-    desk.risk.configure(
-        RiskConfig(error_halt_count=1, max_position_notional_quote=Decimal(500)), SOL
-    )
-    assert _breaches(desk) == {"error_burst": None}
-    assert desk.ledger.worst_long == 160
-    desk.gate.open(HaltReason.ERROR_BURST, T0)
-    assert desk.refusal(_quote(BUY1, qty=200)) is Refusal.MAX_NOTIONAL

@@ -35,7 +35,6 @@ from market_maker.runtime.journal import (
     Journal,
     NullJournal,
     journal_files,
-    read_journal,
 )
 from market_maker.runtime.journal_records import (
     CallMade,
@@ -43,6 +42,7 @@ from market_maker.runtime.journal_records import (
     GateChanged,
     HoldsCounted,
     KillChanged,
+    Prefix,
     Record,
     SegmentStarted,
     SessionEnded,
@@ -106,10 +106,14 @@ def _config(**values: float) -> JournalConfig:
     return JournalConfig.model_validate(values)
 
 
+def _prefixes(folder: Path) -> list[Prefix]:
+    return [read_prefix(path.read_bytes()) for path in journal_files(folder)]
+
+
 def _kept(folder: Path) -> list[Record]:
     return [
         record
-        for _, prefix in read_journal(folder)
+        for prefix in _prefixes(folder)
         for record in prefix.records
         if not isinstance(record, SegmentStarted)
     ]
@@ -208,7 +212,7 @@ def test_files_rotate_by_size_and_the_oldest_go(tmp_path: Path) -> None:
     assert len(files) >= 3
     kept = _kept(tmp_path)
     assert kept == [CancelRequest(f"order-{n:08d}") for n in range(5_000 - len(kept), 5_000)]
-    (_, first), *_ = read_journal(tmp_path)
+    first, *_ = _prefixes(tmp_path)
     header = first.records[0]
     assert isinstance(header, SegmentStarted)
     assert header.records_before == 5_000 - len(kept)
@@ -257,7 +261,7 @@ def test_a_full_disk_is_reported_once_and_never_raises(tmp_path: Path) -> None:
     journal.append(CancelRequest("after"))
     journal.close()
     assert _kept(tmp_path)[-1] == CancelRequest("after")
-    *_, (_, last) = read_journal(tmp_path)
+    *_, last = _prefixes(tmp_path)
     header = last.records[0]
     assert isinstance(header, SegmentStarted)
     assert (header.records_before, header.dropped_before) == (50, journal.dropped)

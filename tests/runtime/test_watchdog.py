@@ -77,7 +77,6 @@ def test_one_stall_is_reported_once_with_stacks_and_stops_the_beats(tmp_path: Pa
     bench.pass_time(1.5)
     bench.watchdog.check()
     assert len(bench.reports) == 2
-    assert bench.watchdog.stalls == 2
 
 
 def test_lag_is_how_late_a_beat_came(tmp_path: Path) -> None:
@@ -170,10 +169,9 @@ def test_states_reach_the_supervisors_socket(tmp_path: Path) -> None:
         notifier = SdNotifier({"NOTIFY_SOCKET": str(path)})
         notifier.ready()
         notifier.alive()
-        notifier.status("quoting")
         notifier.stopping()
-        received = [listener.recv(100) for _ in range(4)]
-    assert received == [b"READY=1", b"WATCHDOG=1", b"STATUS=quoting", b"STOPPING=1"]
+        received = [listener.recv(100) for _ in range(3)]
+    assert received == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
     notifier.alive()  # nobody listens any more
 
 

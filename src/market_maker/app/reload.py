@@ -19,12 +19,6 @@ TUNABLE = frozenset({"risk", "quoting", "engines", "shutdown", "kill", "markets"
 
 def reload(bot: Bot, new: Settings) -> None:
     """Apply new settings to every market, or raise UnusableError and change nothing."""
-    for symbol, market in bot.markets.items():
-        if "retire" in market.bot.supervisor.running:
-            msg = (
-                f"{symbol} is still retiring levels of the last reload: try again in a few seconds"
-            )
-            raise UnusableError(msg)
     fixed = [name for name in Settings.model_fields if name not in TUNABLE]
     for symbol, market in bot.markets.items():
         old, asked = market.settings, new.for_market(symbol)

@@ -90,7 +90,6 @@ class _Session:
         self._log = structlog.get_logger()
         self._epoch = 0
         self._bot: Bot | None = None
-        self._farewell = ""
 
     async def run(self) -> int:
         """Come up, trade, go down."""
@@ -125,27 +124,21 @@ class _Session:
                 await self._trade(bot)
             finally:
                 code = await bot.shutdown(self._epoch)
-            self._say_goodbye(bot, code)
-            return code
         finally:
             await process.stop()
-            if self._farewell and sys.stderr.isatty():
-                print(self._farewell, file=sys.stderr)  # noqa: T201 - the view is gone
+        self._say_goodbye(bot, code)
+        return code
 
     def _say_goodbye(self, bot: Bot, code: ExitCode) -> None:
-        """One line that says what was left behind, on the terminal too once the view is gone."""
+        """The last line: what was left behind; in words where the live view was."""
         if code is ExitCode.ORDERS_MAY_REST:
-            self._log.error("shutdown_incomplete", detail="orders may still rest at the venue")
-            self._farewell = "stopped, but orders may still rest at the venue"
-            return
-        left = []
-        for symbol, market in bot.markets.items():
-            ledger = market.bot.strategy.parts.ledger
-            base = Grid(market.bot.strategy.parts.market.instrument).base(ledger.position)
-            pnl = money_to_decimal(ledger.pnl().total)
-            left.append(f"{symbol} position {base:+g}, P&L {pnl:+.4f} since its books opened")
-        self._farewell = f"stopped, nothing rests; {'; '.join(left)}"
-        self._log.info("stopped", detail=self._farewell)
+            farewell = "stopped, but orders may still rest at the venue"
+            self._log.error("shutdown_incomplete", detail=farewell)
+        else:
+            farewell = f"stopped, nothing rests; {_left(bot)}"
+            self._log.info("stopped", detail=farewell)
+        if sys.stderr.isatty():
+            print(farewell, file=sys.stderr)  # noqa: T201 - the view is gone
 
     async def _trade(self, bot: Bot) -> None:
         """Run until told to stop; a stop during the start is obeyed at once."""
@@ -282,3 +275,14 @@ class _Notice:
             print(text, file=sys.stderr)  # noqa: T201 - before there is a view
         else:
             structlog.get_logger().info(event, detail=text)
+
+
+def _left(bot: Bot) -> str:
+    """Position and result of each market."""
+    left = []
+    for symbol, market in bot.markets.items():
+        ledger = market.bot.strategy.parts.ledger
+        base = Grid(market.bot.strategy.parts.market.instrument).base(ledger.position)
+        pnl = money_to_decimal(ledger.pnl().total)
+        left.append(f"{symbol} position {base:+g}, P&L {pnl:+.4f} since its books opened")
+    return "; ".join(left)

@@ -32,6 +32,9 @@ from market_maker.venues.simulated.wire import Wire
 EPOCH_NS = 1_700_000_000 * NANOS
 """When virtual sessions begin: mid-day, so that a short run does not cross midnight UTC."""
 
+_LET_GO_S = 1.0
+"""How long the tasks of a bot that nobody shut down may take to end."""
+
 _T = TypeVar("_T")
 _Wrap = Callable[[Venue, str], Venue]
 
@@ -131,8 +134,13 @@ class VirtualRun:
                 partial(self._journal, symbol),
             )
             self.bot.add(market)
-        await self.bot.start()
-        return await work(self)
+        try:
+            await self.bot.start()
+            return await work(self)
+        finally:
+            # An abrupt end: nothing is cancelled at the venue, and no task outlives the loop.
+            for trading in self.bot.markets.values():
+                await trading.bot.supervisor.stop(timeout_s=_LET_GO_S)
 
     def _write_log(self, level: str, event: str, detail: str) -> None:
         self.log.append((level, event, detail))

@@ -17,7 +17,21 @@ from market_maker.cli.options import data_dir_option, json_option, market_option
 @click.option(
     "--quiet", is_flag=True, help="Print nothing; exit 0 if a bot answers, 7 if none does."
 )
-def command(market: str | None, data_dir: Path, mode: str, as_json: bool, quiet: bool) -> None:
+@click.option(
+    "--svg",
+    "picture",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Also write the live view as a picture.",
+)
+def command(
+    market: str | None,
+    data_dir: Path,
+    mode: str,
+    as_json: bool,
+    quiet: bool,
+    picture: Path | None,
+) -> None:
     """Show what a running bot holds, quotes and earns."""
     from market_maker.cli.bot import BotAddress, only_market  # noqa: PLC0415 - keeps --help light
     from market_maker.cli.status_text import status_text  # noqa: PLC0415 - keeps --help light
@@ -25,5 +39,9 @@ def command(market: str | None, data_dir: Path, mode: str, as_json: bool, quiet:
     from market_maker.telemetry.snapshot import encode  # noqa: PLC0415 - keeps --help light
 
     status = only_market(BotAddress(data_dir, Mode(mode)).status(), market)
+    if picture is not None:
+        from market_maker.telemetry.live_view import export_svg  # noqa: PLC0415 - keeps --help light
+
+        export_svg(status, picture)
     if not quiet:
         click.echo(encode(status).decode() if as_json else status_text(status))

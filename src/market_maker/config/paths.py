@@ -1,7 +1,7 @@
 """Where files live under the data directory.
 
 One folder for the account of a mode (lock, control socket, state, embedded exchange) and one for each market and
-mode (journal, ticks, reports), so that modes never share a book.
+mode (journal), so that modes never share a book.
 """
 
 from __future__ import annotations
@@ -59,11 +59,6 @@ class DataPaths:
         """Log lines while the live view has the terminal."""
         return self.account_dir / "bot.log"
 
-    @property
-    def crash_file(self) -> Path:
-        """The trace of an unexpected end."""
-        return self.account_dir / "crash.log"
-
     def market_dir(self, market: str) -> Path:
         """What one market keeps."""
         # Venues write BTC/USDT:USDT; a file system should not have to.
@@ -72,14 +67,6 @@ class DataPaths:
     def journal_dir(self, market: str) -> Path:
         """The append-only journal."""
         return self.market_dir(market) / "journal"
-
-    def ticks_dir(self, market: str) -> Path:
-        """Recorded market data."""
-        return self.market_dir(market) / "ticks"
-
-    def reports_dir(self, market: str) -> Path:
-        """Reports for people."""
-        return self.market_dir(market) / "reports"
 
     def ensure(self) -> None:
         """Make the account's and the markets' directories, private to the user."""

@@ -2,14 +2,11 @@
 
     MarketMakerError (1)
       UnusableError (3)            parsed but unusable: configuration, engine, file, port, directory
-      CredentialsError (4)         credentials missing, refused, or with permissions we do not accept
       VenueUnavailableError (5)    venue or market cannot be reached or does not exist
         QueryFailedError           a query gave no usable answer
       AnotherInstanceError (6)     a bot already runs on this data directory
       NoSuchBotError (7)           a control command found no running bot
       OrdersMayRestError (8)       shutdown or kill could not verify that nothing rests
-      RiskStopError (9)            stopped by a risk limit
-      CheckFailedError (10)        a check ran and failed
       InvariantError (1)           our own code broke a rule: the gate closes and orders are cancelled
         LifecycleError             an order was asked for a transition that its table does not list
 
@@ -49,12 +46,6 @@ class UnusableError(MarketMakerError):
     exit_code = ExitCode.UNUSABLE
 
 
-class CredentialsError(MarketMakerError):
-    """Credentials are missing, refused or too powerful."""
-
-    exit_code = ExitCode.CREDENTIALS
-
-
 class VenueUnavailableError(MarketMakerError):
     """The venue or the market cannot be traded now."""
 
@@ -77,18 +68,6 @@ class OrdersMayRestError(MarketMakerError):
     """Nothing proved that all orders are gone."""
 
     exit_code = ExitCode.ORDERS_MAY_REST
-
-
-class RiskStopError(MarketMakerError):
-    """A risk limit ended the run."""
-
-    exit_code = ExitCode.RISK_STOP
-
-
-class CheckFailedError(MarketMakerError):
-    """A check ran to its end and failed."""
-
-    exit_code = ExitCode.CHECK_FAILED
 
 
 class InvariantError(MarketMakerError):

@@ -54,10 +54,6 @@ class RandomStream:
         """Exponential with the given mean."""
         return -mean * math.log(self.uniform())
 
-    def log_normal(self, median: float, log_sd: float) -> float:
-        """Log-normal with the given median and standard deviation of the logarithm."""
-        return median * math.exp(log_sd * self.normal())
-
     def shuffle(self, items: list[object]) -> None:
         """Shuffle in place (Fisher and Yates)."""
         for i in range(len(items) - 1, 0, -1):

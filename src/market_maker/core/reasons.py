@@ -42,7 +42,6 @@ class Refusal(StrEnum):
     MARGIN = "margin"
     LIQUIDATION = "liquidation"
     NOT_REDUCING = "not_reducing"
-    FEES_UNKNOWN = "fees_unknown"
     ORDER_RATE = "order_rate"
     RETRY_AFTER = "retry_after"
 
@@ -91,7 +90,6 @@ class Resting(StrEnum):
 
     KEEP = "keep"
     CANCEL = "cancel"
-    FLATTEN = "flatten"
 
 
 class HaltReason(StrEnum):
@@ -103,7 +101,6 @@ class HaltReason(StrEnum):
     FEED_STALE = "feed_stale"
     FEED_DOWN = "feed_down"
     PRIVATE_DOWN = "private_down"
-    EXTREME_VOLATILITY = "extreme_volatility"
     UNKNOWN_ORDERS = "unknown_orders"
     UNEXPLAINED_POSITION = "unexplained_position"
     ERROR_BURST = "error_burst"
@@ -139,7 +136,6 @@ _CLEARS = {
     HaltReason.FEED_STALE: "a message on the stale feed",
     HaltReason.FEED_DOWN: "the market data feed is back and synchronised",
     HaltReason.PRIVATE_DOWN: "the private feed is back and a resync has completed",
-    HaltReason.EXTREME_VOLATILITY: "volatility back below its threshold for the dwell time",
     HaltReason.UNKNOWN_ORDERS: "unknown orders resolved by the reconciler",
     HaltReason.UNEXPLAINED_POSITION: "an operator checks the account and runs `rearm`",
     HaltReason.ERROR_BURST: "the error window passes without further errors",
@@ -151,7 +147,7 @@ _CLEARS = {
     HaltReason.LOOP_STALLED: "every level is priced again after the stall",
     HaltReason.TASK_DIED: "a restart of the bot",
     HaltReason.INVARIANT: "a restart of the bot; please report the journal",
-    HaltReason.MARKET_CLOSED: "the venue opens the market",
+    HaltReason.MARKET_CLOSED: "the venue takes an order again; it is asked every few seconds",
     HaltReason.KILLED: "`rearm` or SIGUSR2, followed by a resync",
     HaltReason.STOPPING: "nothing: the process is ending",
 }

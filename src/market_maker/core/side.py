@@ -15,11 +15,6 @@ class Side(IntEnum):
     SELL = -1
 
     @property
-    def opposite(self) -> Side:
-        """The other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-    @property
     def label(self) -> str:
         """Lower-case name for logs, metrics and JSON."""
         return "buy" if self is Side.BUY else "sell"

@@ -84,14 +84,6 @@ class Grid:
             and qty % self.instrument.lot == 0
         )
 
-    def quanta_from_price(self, price: Decimal) -> int:
-        """Price quanta of an exact decimal; raises ValueError off the quantum grid."""
-        return _exact_quanta(price, self.instrument.price_quantum)
-
-    def quanta_from_qty(self, qty: Decimal) -> int:
-        """Quantity quanta of an exact decimal; raises ValueError off the quantum grid."""
-        return _exact_quanta(qty, self.instrument.qty_quantum)
-
 
 def money_from_decimal(amount: Decimal) -> int:
     """Money in integer units of 1e-18, rounded half to even."""
@@ -106,12 +98,3 @@ def money_to_decimal(money: int) -> Decimal:
 def money_to_float(money: int) -> float:
     """Money as a float, for readings and metrics only."""
     return money / MONEY_SCALE
-
-
-def _exact_quanta(value: Decimal, quantum: Decimal) -> int:
-    quanta = value / quantum
-    whole = int(quanta)
-    if quanta != whole:
-        msg = f"{value} is not a multiple of {quantum}"
-        raise ValueError(msg)
-    return whole

@@ -2,7 +2,7 @@
 
 A fill's distance from the mid is spread capture; what the mid does until the horizon is adverse
 selection, counted from the first moment on; what it does later belongs to whoever carries
-inventory. Fees and funding are what they are. `external` holds deposits and the edge of trades that
+inventory. Fees and funding are what they are. `external` holds the edge of trades that
 were not ours. Open windows are summed, so a mid costs O(1) and only a closing window is touched.
 Refuses to know prices: it works on the value of one quantum.
 """
@@ -90,10 +90,6 @@ class Attribution:
     def fund(self, amount: int) -> None:
         """Count a funding payment."""
         self._state.funding += amount
-
-    def flow(self, amount: int) -> None:
-        """Count a deposit or withdrawal."""
-        self._state.external += amount
 
     def close_windows(self, now_ns: int, unit: int) -> None:
         """End every window whose deadline has passed, at the mid that still holds."""

@@ -271,10 +271,6 @@ class Ledger:
         self._valuation.adopt(qty)
         self._orders.forgive()
 
-    def external_flow(self, amount: int) -> None:
-        """Count a deposit (or withdrawal, if negative) as external."""
-        self._valuation.flow(amount)
-
     def fills_pulled(self, until_ns: int) -> None:
         """History was read from the watermark on and is complete up to this venue time."""
         self._memory.pulled(until_ns - self._horizon_ns)
@@ -320,7 +316,7 @@ class Ledger:
 
     @property
     def trading_pnl(self) -> int:
-        """Change of equity without deposits and foreign edges: what limits on losses judge."""
+        """Change of equity without foreign edges: what limits on losses judge."""
         return self._valuation.trading_pnl
 
     @property

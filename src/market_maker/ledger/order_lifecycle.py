@@ -158,20 +158,3 @@ def next_status(status: OrderStatus, event: OrderEvent) -> OrderStatus:
         msg = f"{event.value} on an order that is {status.value}"
         raise LifecycleError(msg)
     return status
-
-
-def mermaid() -> str:
-    """Render the table as a Mermaid state diagram, for the documentation."""
-    lines = ["stateDiagram-v2", "    [*] --> pending: reserved"]
-    for status, row in TABLE.items():
-        causes: dict[OrderStatus, list[str]] = {}
-        for event, target in row.items():
-            if target is not status:
-                causes.setdefault(target, []).append(event.value)
-        lines += [
-            f"    {status.value} --> {target.value}: {', '.join(events)}"
-            for target, events in causes.items()
-        ]
-        if status in TERMINAL:
-            lines.append(f"    {status.value} --> [*]")
-    return "\n".join(lines) + "\n"

@@ -92,11 +92,6 @@ class Valuation:
         self.position.pay(amount)
         self._attribution.fund(amount)
 
-    def flow(self, amount: int) -> None:
-        """Count a deposit or withdrawal."""
-        self.position.pay(amount)
-        self._attribution.flow(amount)
-
     def adopt(self, qty: int) -> None:
         """Make the position `qty`; the difference comes in at the mid."""
         difference = qty - self.position.qty
@@ -108,7 +103,7 @@ class Valuation:
 
     @property
     def trading_pnl(self) -> int:
-        """Change of equity without deposits and foreign edges."""
+        """Change of equity without foreign edges."""
         return self.position.equity_change - self._attribution.external
 
     def pnl(self) -> PnlParts:

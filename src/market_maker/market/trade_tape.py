@@ -66,19 +66,10 @@ class TradeTape:
         """The newest trade."""
         return self._trades[-1] if self._trades else None
 
-    def recent(self, count: int) -> tuple[TradePrint, ...]:
-        """Up to `count` newest trades, oldest first."""
-        return tuple(self._trades)[-count:] if count > 0 else ()
-
     def volumes(self, now_ns: int) -> tuple[float, float]:
         """Decayed quantity bought and sold by aggressors, in quanta."""
         factor = self._decay(now_ns)
         return self._buy * factor, self._sell * factor
-
-    def buy_ratio(self) -> float:
-        """Share of the decayed volume that buyers initiated; 0.5 without any trade."""
-        total = self._buy + self._sell
-        return self._buy / total if total > 0.0 else 0.5
 
     def _decay(self, now_ns: int) -> float:
         return math.exp(-max(0, now_ns - self._last_ns) / self._tau_ns)

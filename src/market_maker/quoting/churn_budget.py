@@ -10,6 +10,9 @@ import math
 
 from market_maker.core.instrument import NANOS
 
+_ROUNDING_NS = 1e-3
+"""What floats may lack after a wait: a level that waited as told must not be told to wait again."""
+
 
 class ChurnBudget:
     """Requests that moving orders may still use."""
@@ -28,7 +31,7 @@ class ChurnBudget:
         self._refill(now_ns)
         # The reserve never exceeds what the bucket can hold, or the level would wait for ever.
         missing = min(cost + rank, self._burst) - self._tokens
-        return math.ceil(missing / self._per_ns) if missing > 0.0 else 0
+        return max(0, math.ceil(missing / self._per_ns - _ROUNDING_NS))
 
     def spend(self, cost: float, now_ns: int) -> None:
         """Draw `cost`; debts are bounded by one full bucket."""

@@ -1,7 +1,7 @@
 """How far quotes keep from the other side's best price, so that post-only orders rest.
 
 Owns the memory of post-only rejections per side. Refuses to know why a price was wanted.
-Always holds: a clamped bid is below the others' best ask by at least one tick, and an ask
+Always holds: the limit of bids is below the others' best ask by at least one tick, that of asks
 above the best bid; the distance never exceeds its configured maximum (SC55).
 """
 
@@ -50,11 +50,6 @@ class PostOnlySafety:
             return best - ticks * (self._tick or self._grid.tick_at(best - 0.5))
         best = view.touch_bid
         return best + ticks * (self._tick or self._grid.tick_at(best))
-
-    def clamp(self, side: Side, price: int, view: MarketView) -> int:
-        """`price`, or the most aggressive one allowed."""
-        limit = self.limit(side, view)
-        return min(price, limit) if side is Side.BUY else max(price, limit)
 
     def effective_ticks(self, side: Side) -> int:
         """Ticks now kept from the other side's best."""

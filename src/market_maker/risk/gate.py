@@ -46,11 +46,8 @@ class Gate:
     @property
     def resting(self) -> Resting:
         """What happens to resting orders: the strictest wish of all reasons."""
-        wishes = [reason.resting for reason in self._halts]
-        for wish in (Resting.FLATTEN, Resting.CANCEL):
-            if wish in wishes:
-                return wish
-        return Resting.KEEP
+        cancels = any(reason.resting is Resting.CANCEL for reason in self._halts)
+        return Resting.CANCEL if cancels else Resting.KEEP
 
     def close(self, reason: HaltReason, now_ns: int, detail: str = "") -> bool:
         """Add a reason; an older one keeps its time and words. True if it is new."""

@@ -29,8 +29,12 @@ OWNED_HALTS = (
     HaltReason.UNKNOWN_ORDERS,
     HaltReason.ERROR_BURST,
     HaltReason.RATE_LIMITED,
+    HaltReason.MARKET_CLOSED,
 )
 """Halts that open again by themselves when their breach is gone."""
+
+CLOSED_PAUSE_NS = 10 * NANOS
+"""How long a venue that refused an order as closed is not asked again."""
 
 
 class MarketCheck:
@@ -39,6 +43,7 @@ class MarketCheck:
     __slots__ = (
         "_account",
         "_balance",
+        "_closed_until_ns",
         "_config",
         "_errors",
         "_gate",
@@ -67,6 +72,7 @@ class MarketCheck:
         self._balance: BalanceReport | None = None
         self._liquidation_price2: int | None = None
         self._refused_credentials = ""
+        self._closed_until_ns = 0
         self._config = config
 
     def configure(self, config: RiskConfig) -> None:
@@ -81,10 +87,12 @@ class MarketCheck:
         return self._kill.engaged or self._account.kill.engaged
 
     def on_outcome(self, outcome: RequestOutcome) -> None:
-        """Count errors; refused credentials stop everything."""
+        """Count errors; refused credentials stop everything, a closed market waits."""
         self._errors.on_outcome(outcome)
         if outcome.reason is RejectReason.BAD_CREDENTIALS:
             self._refused_credentials = outcome.detail or "the venue refused our credentials"
+        elif outcome.reason is RejectReason.MARKET_CLOSED:
+            self._closed_until_ns = outcome.recv_ns + CLOSED_PAUSE_NS
 
     def on_balance(self, report: BalanceReport) -> None:
         """Note the account's money; an older report never replaces a newer one."""
@@ -171,6 +179,9 @@ class MarketCheck:
         if paused_ns:
             detail = f"retry after {paused_ns / 1e9:.1f} s"
             found.append(Breach(HaltReason.RATE_LIMITED, None, detail))
+        if now_ns < self._closed_until_ns:
+            detail = "the venue takes no orders"
+            found.append(Breach(HaltReason.MARKET_CLOSED, None, detail))
         return found
 
     def _money_breaches(self, now_ns: int, mid2: int) -> list[Breach]:

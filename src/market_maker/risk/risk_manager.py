@@ -49,7 +49,6 @@ class RiskManager:
         "_rules",
         "_scales",
         "_zones",
-        "fees_known",
     )
 
     def __init__(
@@ -69,7 +68,6 @@ class RiskManager:
         self._zones = InventoryZones(config)
         self._check = MarketCheck(config, ledger, account, gate, kill or account.kill)
         self._scales = (1.0, 1.0)
-        self.fees_known = True
         account.register(instrument.symbol, instrument.settle, ledger.trading_pnl)
         self.configure(config, instrument)
 
@@ -143,14 +141,6 @@ class RiskManager:
         """Use the cancel lane for an order that rests at the venue although our books closed it."""
         refused = self._rate(now_ns, Lane.CANCEL)
         return refused if refused is not None else CancelRequest(client_id, venue_id)
-
-    def may_cancel(self, now_ns: int) -> int:
-        """How long until a cancel may leave, 0 for now."""
-        return self._account.rates.wait_ns(Lane.CANCEL, now_ns)
-
-    def may_order(self, now_ns: int) -> int:
-        """How long until a submit or an amendment may leave, 0 for now."""
-        return self._account.rates.wait_ns(Lane.ORDER, now_ns)
 
     def approve_cancel_all(self, now_ns: int) -> int:
         """Use the cancel lane for a mass cancel; how long to wait, 0 if it may leave now."""
@@ -250,8 +240,6 @@ class RiskManager:
             return Refused(Refusal.KILLED, "the kill switch is engaged")
         if not self._gate.is_open:
             return Refused(Refusal.GATE_CLOSED, ", ".join(self._gate.reasons))
-        if not self.fees_known:
-            return Refused(Refusal.FEES_UNKNOWN, "the venue's fees are not known")
         return None
 
     def _slot(self, proposal: Proposal, record: OrderRecord | None) -> Refused | None:

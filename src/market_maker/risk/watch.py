@@ -18,9 +18,10 @@ _ORDINARY = frozenset(
         RejectReason.REDUCE_ONLY,
         RejectReason.IMMEDIATE_OR_CANCEL,
         RejectReason.UNKNOWN_ORDER,
+        RejectReason.MARKET_CLOSED,
     }
 )
-"""Refusals that races between us and the market produce."""
+"""Refusals that races between us and the market produce; a closed market is a halt of its own."""
 
 
 class ErrorBurst:

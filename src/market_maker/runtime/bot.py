@@ -65,6 +65,7 @@ class Bot:
         self._on_log = on_log
         self._on_close = on_close
         self._rearming: asyncio.Task[None] | None = None
+        self._kills = 0
 
     def add(self, market: TradedMarket) -> None:
         """Take one more market; before `start`."""
@@ -127,6 +128,7 @@ class Bot:
     def kill(self, reason: KillReason, detail: str, market: str | None = None) -> None:
         """Engage the kill switch of the account, or of one market, and start cancelling."""
         now_ns = self._clock.now_ns()
+        self._kills += 1
         if market is None:
             self.account.kill.engage(reason, now_ns, detail)
             hit = list(self.markets.values())
@@ -164,7 +166,11 @@ class Bot:
         """Release what was latched; each market quotes again once it agrees with its venue."""
         now_ns = self._clock.now_ns()
         hit = [self._market(market)] if market else list(self.markets.values())
+        kills = self._kills
         await asyncio.gather(*(each.bot.settle_position() for each in hit))
+        if self._kills != kills:
+            msg = "the kill switch was engaged again meanwhile: nothing was released"
+            raise UnusableError(msg)
         if market is None:
             released = self.account.kill.release(now_ns)
             self.account.forgive(now_ns)

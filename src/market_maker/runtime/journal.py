@@ -14,7 +14,7 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -27,10 +27,8 @@ from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import DecisionReason
 from market_maker.runtime.journal_records import (
     HoldsCounted,
-    Prefix,
     Record,
     SegmentStarted,
-    read_prefix,
 )
 
 _MEGABYTE: Final = 1_000_000
@@ -356,9 +354,3 @@ class HoldCounter:
 def journal_files(folder: Path) -> list[Path]:
     """Journal files of a folder, oldest first."""
     return sorted(folder.glob(_PATTERN))
-
-
-def read_journal(folder: Path) -> Iterator[tuple[Path, Prefix]]:
-    """Read every file's valid prefix, oldest first."""
-    for path in journal_files(folder):
-        yield path, read_prefix(path.read_bytes())

@@ -70,7 +70,6 @@ class MarketBot:
         self.supervisor = Supervisor(self._task_ended)
         self.skip_flatten = False
         self.killed = asyncio.Event()
-        self.last_error = ""
         self._clock = clock
         self._config = config
         self._observer = observer
@@ -124,7 +123,6 @@ class MarketBot:
         """Close this market's gate for good and take every order away."""
         if reason in self.strategy.parts.gate.reasons:
             return
-        self.last_error = detail
         self._hooks.on_log("error", "market_failed", f"{self.symbol}: {detail}")
         self.strategy.halt(reason, self._clock.now_ns(), detail)
         if "sweep" not in self.supervisor.running:
@@ -307,8 +305,8 @@ class MarketBot:
     async def settle_position(self) -> None:
         """Follow the venue where positions differ without a reason; an operator asked for it."""
         if HaltReason.UNEXPLAINED_POSITION in self.strategy.parts.gate.reasons:
-            report = await self.venue.position()
-            self.strategy.adopt_position(report.qty, self._clock.now_ns())
+            qty = await self.reconciler.position()
+            self.strategy.adopt_position(qty, self._clock.now_ns())
 
     async def stop(self, timeout_s: float, flatten_slippage_bps: float | None) -> bool:
         """Cancel, verify, flatten if asked to; True only if the venue showed that nothing rests."""

@@ -86,7 +86,7 @@ class Reconciler:
                 pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
             self._observer.on_reconcile("resynced")
             now_ns = self._clock.now_ns()
-            if strategy.private_up:
+            if strategy.private_up and not strategy.private_silent:
                 strategy.clear(HaltReason.PRIVATE_DOWN, now_ns)
             strategy.clear(HaltReason.SYNCING, now_ns)
 
@@ -124,6 +124,10 @@ class Reconciler:
             return False
         ledger = self._strategy.parts.ledger
         return not any(ledger.is_ours(order.client_id) for order in orders)
+
+    async def position(self) -> int:
+        """The venue's position; raises QueryFailedError where it gave no answer."""
+        return (await self._answer(self._venue.position())).qty
 
     async def _attempt_resync(self) -> bool:
         async with self._lock:

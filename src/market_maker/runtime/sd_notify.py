@@ -31,10 +31,6 @@ class SdNotifier:
         """Shutdown has begun."""
         self._send("STOPPING=1")
 
-    def status(self, text: str) -> None:
-        """Show one line in the supervisor's overview."""
-        self._send(f"STATUS={text}")
-
     def _send(self, state: str) -> None:
         if not self._address:
             return

@@ -13,6 +13,7 @@ from market_maker import __version__
 from market_maker.core.clock import Clock
 from market_maker.core.events import Feed
 from market_maker.core.instrument import NANOS
+from market_maker.core.side import Side
 from market_maker.core.units import Grid, money_to_decimal, money_to_float
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.quoting.ladder import MICRO, PART_NAMES
@@ -39,6 +40,7 @@ from market_maker.telemetry.snapshot import (
 
 if TYPE_CHECKING:
     # It brings the compiled rooms, and the status is served before they are up.
+    from market_maker.runtime.market_bot import MarketBot
     from market_maker.runtime.strategy import Strategy
 
 _IN_BOOK = (OrderStatus.OPEN, OrderStatus.AMENDING, OrderStatus.CANCELLING)
@@ -116,7 +118,9 @@ def market_status(market: TradedMarket, account: AccountRisk, now_ns: int) -> Ma
         volatility_horizons_s=tuple(
             float(s) for s in market.settings.signals.volatility.horizons_s
         ),
-        statistics=parts.signals.statistics() | _tape(strategy, grid, now_ns),
+        statistics=parts.signals.statistics()
+        | _tape(strategy, grid, now_ns)
+        | _counters(market.bot, grid),
         markouts=_markouts(strategy),
         feeds=_feeds(strategy, now_ns),
         limits=_limits(market, account, grid),
@@ -156,7 +160,23 @@ def _tape(strategy: Strategy, grid: Grid, now_ns: int) -> dict[str, float]:
     tape = strategy.parts.market.tape
     bought, sold = tape.volumes(now_ns)
     size = float(grid.instrument.qty_quantum * grid.instrument.contract_size)
-    return {"tape_bought_base": bought * size, "tape_sold_base": sold * size}
+    return {
+        "tape_bought_base": bought * size,
+        "tape_sold_base": sold * size,
+        "tape_duplicates": float(tape.duplicates),
+    }
+
+
+def _counters(bot: MarketBot, grid: Grid) -> dict[str, float]:
+    """What the ledger, the reconciler and the post-only safety know besides."""
+    parts = bot.strategy.parts
+    return {
+        "foreign_orders": float(len(bot.reconciler.foreign)),
+        "opening_position_base": grid.base(parts.ledger.opening_position),
+        "post_only_ticks_buy": float(parts.post_only.effective_ticks(Side.BUY)),
+        "post_only_ticks_sell": float(parts.post_only.effective_ticks(Side.SELL)),
+        "taker_share": parts.ledger.totals.taker_share,
+    }
 
 
 def _position(strategy: Strategy, grid: Grid) -> PositionStatus:

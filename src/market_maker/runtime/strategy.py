@@ -78,6 +78,7 @@ class Strategy:
         self.cause_ns = 0
         self.stopped = False
         self.private_up = False
+        self.private_silent = False
         self.private_seen_ns = 0
         self._halts = Halts(parts.gate, reports.journal)
         self._orders = OrderEvents(parts, reports)
@@ -201,7 +202,7 @@ class Strategy:
     def _mind_book(self, now_ns: int) -> None:
         """Ask for a new book while this one is lost; a snapshot may be lost as well."""
         verdict = self.view.verdict
-        if verdict is not BookVerdict.EMPTY:
+        if verdict is not BookVerdict.EMPTY or not self._invalid_ns:
             self._invalid_ns = now_ns
         if verdict is BookVerdict.STALE:
             self.ask(Repair.RESUBSCRIBE, "stale book")
@@ -214,6 +215,9 @@ class Strategy:
     def _heartbeat(self, event: Heartbeat) -> None:
         if event.feed is Feed.PRIVATE:
             self.private_seen_ns = event.recv_ns
+            if self.private_silent:
+                self.private_silent = False
+                self.ask(Repair.RESYNC, "the private feed speaks again")
         else:
             self._see(self.parts.market.apply(event), event.recv_ns)
 
@@ -223,6 +227,7 @@ class Strategy:
         reason = HaltReason.PRIVATE_DOWN if private else HaltReason.FEED_DOWN
         if private:
             self.private_up = event.up
+            self.private_silent = False
             self.private_seen_ns = now_ns
         if event.up:
             self._reports.observer.on_reconnect(event.feed)
@@ -263,8 +268,9 @@ class Strategy:
             self._adverse_bps = self._expected_adverse_bps()
         if parts.ledger.prune(now_ns) or parts.ledger.unknown_orders(now_ns):
             self.ask(Repair.RECONCILE, "orders or fills without an answer")
-        if self.private_up and now_ns - self.private_seen_ns > self._private_stale_ns:
-            self.private_seen_ns = now_ns
+        silent_ns = now_ns - self.private_seen_ns
+        if self.private_up and not self.private_silent and silent_ns > self._private_stale_ns:
+            self.private_silent = True
             self.halt(HaltReason.PRIVATE_DOWN, now_ns, "no message on the private feed")
             self.ask(Repair.RESYNC, "the private feed is silent")
         age_ns = parts.market.feed_age_ns(Feed.BOOK, now_ns) or 0
@@ -342,8 +348,6 @@ class Strategy:
     def decide(self, level: LevelId, version: int, now_ns: int) -> Approved | CancelRequest | None:
         """Turn a level's target into at most one command; an approval is already reserved."""
         if level.index >= self._per_side:
-            return None  # retired by a reload; its task is about to end
-        if level not in self.levels:
             return None  # retired by a reload; its task is about to end
         if self._unpriced_ns:
             self._price()

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 from market_maker.core.errors import InvariantError
-
-_ENDS_KEPT: Final = 100
 
 
 class Supervisor:
     """Starts, observes and stops named tasks.
 
     `on_unplanned(name, detail, error)` is called on the loop; `error` is None when a task
-    merely returned or was cancelled by somebody else. `ended` keeps the latest ends by name.
+    merely returned or was cancelled by somebody else.
     """
 
     def __init__(self, on_unplanned: Callable[[str, str, BaseException | None], None]) -> None:
         self._on_unplanned = on_unplanned
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._planned: dict[str, asyncio.Task[Any]] = {}
-        self.ended: dict[str, str] = {}
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -72,10 +69,6 @@ class Supervisor:
         del self._tasks[name]
         planned = self._planned.pop(name, None) is task
         detail, error = _end_of(task)
-        self.ended.pop(name, None)
-        self.ended[name] = detail
-        if len(self.ended) > _ENDS_KEPT:
-            del self.ended[next(iter(self.ended))]
         if error is None and (planned or (may_return and not task.cancelled())):
             return
         self._on_unplanned(name, detail, error)

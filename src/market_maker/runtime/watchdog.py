@@ -57,7 +57,6 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
         self._beat_ns = clock.monotonic_ns()
         self._next_ns = self._beat_ns
-        self.stalls = 0
 
     @property
     def beat_age_ns(self) -> int:
@@ -106,7 +105,6 @@ class Watchdog:
             self._on_beat()
         elif not self._reported:
             self._reported = True
-            self.stalls += 1
             self._on_stall(f"event loop stalled for {stalled_ns / NANOS:.2f} s\n{all_stacks()}")
         self._check_latch()
 

@@ -6,6 +6,7 @@ process of its own (`live_process`), because one frame costs milliseconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from io import StringIO
@@ -65,14 +66,18 @@ def render(status: Status, width: int, height: int) -> RenderableType:
     return Group(*parts)
 
 
+_WEB_FONT = re.compile(r"@font-face\s*\{[^}]*\}")
+
+
 def export_svg(status: Status, path: Path) -> None:
-    """Write the view as a picture."""
+    """Write the view as a picture that fetches nothing from anywhere."""
     console = Console(
         record=True, width=_SVG_WIDTH, height=30, file=StringIO(), force_terminal=True,
         color_system="truecolor", legacy_windows=False,
     )  # fmt: skip
     console.print(render(status, _SVG_WIDTH, 26))
-    console.save_svg(str(path), title="market-maker", unique_id="market-maker")
+    picture = console.export_svg(title="market-maker", unique_id="market-maker")
+    path.write_text(_WEB_FONT.sub("", picture), encoding="utf-8")
 
 
 def _header(status: Status) -> RenderableType:
