@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import market_maker
-
-ROOT = Path(market_maker.__file__).parent
+ROOT = Path(__file__).parents[2] / "src" / "market_maker"
 MODULES = sorted(ROOT.rglob("*.py"))
 
 Rule = Callable[[ast.Module], Iterator[str]]

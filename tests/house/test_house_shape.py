@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import market_maker
 from market_maker.core.commands import Approved
 
-ROOT = Path(market_maker.__file__).parent
+ROOT = Path(__file__).parents[2] / "src" / "market_maker"
 TESTS = Path(__file__).parents[1]
 MODULES = sorted(ROOT.rglob("*.py"))
 TEST_MODULES = sorted(TESTS.rglob("*.py"))

@@ -6,9 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-import market_maker
-
-ROOT = Path(market_maker.__file__).parent
+ROOT = Path(__file__).parents[2] / "src" / "market_maker"
 PROJECT = ROOT.parents[1]
 
 
