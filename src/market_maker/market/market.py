@@ -38,7 +38,6 @@ class Market:
         "_hold_until_ns",
         "_now_ns",
         "_own_grace_ns",
-        "_price_ns",
         "_seen_ns",
         "_stale_ns",
         "_watch_depth",
@@ -70,7 +69,6 @@ class Market:
         self._own_grace_ns = int(config.own_grace_s * NANOS)
         self._seen_ns: dict[Feed, int] = {}
         self._hold_until_ns = 0
-        self._price_ns: int | None = None
         self._now_ns = 0
 
     def apply(self, event: MarketEvent | Heartbeat | FeedStatus | Timer) -> MarketView:
@@ -104,11 +102,6 @@ class Market:
         return self._judge(self._now_ns)
 
     @property
-    def last_price(self) -> int:
-        """Newest trade or mid in quanta, rounded down; kept when the book is not valid."""
-        return self.last_price2 // 2
-
-    @property
     def gaps(self) -> int:
         """Times the book lost track of the venue's sequence."""
         return self._book.gaps
@@ -127,10 +120,6 @@ class Market:
         """Time since anything arrived on a feed; None if nothing ever did."""
         seen_ns = self._seen_ns.get(feed)
         return None if seen_ns is None else max(0, now_ns - seen_ns)
-
-    def price_age_ns(self, now_ns: int) -> int | None:
-        """Time since a best price last changed; None before the first one."""
-        return None if self._price_ns is None else max(0, now_ns - self._price_ns)
 
     def levels(self, side: Side, limit: int) -> tuple[tuple[int, int], ...]:
         """Public depth of one side, best first, own size included."""
@@ -183,7 +172,5 @@ class Market:
             return old
         if verdict is BookVerdict.VALID:
             self.last_price2 = bid + ask
-        if moved:
-            self._price_ns = now_ns
         self.view = MarketView(old.version + 1, now_ns, verdict, *top)
         return self.view
