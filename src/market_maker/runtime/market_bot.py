@@ -164,7 +164,7 @@ class MarketBot:
         self.strategy.halt(HaltReason.BOOK_INVALID, now_ns, "no book yet")
         self.strategy.halt(HaltReason.PRIVATE_DOWN, now_ns, "not heard yet")
         await self.venue.open(self.deliver)
-        while not self.strategy.private_up:
+        while not self.strategy.feeds.private_up:
             await self.strategy.signal.wait()
         start = self.supervisor.start
         start("ticks", self._run_ticks())

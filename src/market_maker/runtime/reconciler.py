@@ -86,7 +86,7 @@ class Reconciler:
                 pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
             self._observer.on_reconcile("resynced")
             now_ns = self._clock.now_ns()
-            if strategy.private_up and not strategy.private_silent:
+            if strategy.feeds.private_up and not strategy.feeds.private_silent:
                 strategy.clear(HaltReason.PRIVATE_DOWN, now_ns)
             strategy.clear(HaltReason.SYNCING, now_ns)
 

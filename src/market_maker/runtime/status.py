@@ -271,9 +271,9 @@ def _feeds(strategy: Strategy, now_ns: int) -> dict[str, FeedHealth]:
         else:
             last_s = (now_ns - age_ns) / NANOS
             feeds[feed.value] = FeedHealth(up=True, last_update_s=last_s, age_s=age_ns / NANOS)
-    last_ns = strategy.private_seen_ns
+    last_ns = strategy.feeds.private_seen_ns
     feeds[Feed.PRIVATE.value] = FeedHealth(
-        up=strategy.private_up,
+        up=strategy.feeds.private_up,
         last_update_s=last_ns / NANOS,
         age_s=(now_ns - last_ns) / NANOS if last_ns else None,
     )

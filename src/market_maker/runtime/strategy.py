@@ -43,12 +43,10 @@ from market_maker.risk.account import Breach
 from market_maker.risk.order_checks import Refused
 from market_maker.runtime.components import Components, Noted, Repair, Reports
 from market_maker.runtime.decider import Decider
+from market_maker.runtime.feed_watch import FeedFinding, FeedWatch
 from market_maker.runtime.halts import Halts
 from market_maker.runtime.journal_records import CallMade
 from market_maker.runtime.order_events import OrderEvents
-
-_FIRST_BOOK_NS = 5 * NANOS
-"""How long an empty book may stay empty before a snapshot is asked for again."""
 
 
 class Strategy:
@@ -77,18 +75,13 @@ class Strategy:
         self.breaches: tuple[Breach, ...] = ()
         self.cause_ns = 0
         self.stopped = False
-        self.private_up = False
-        self.private_silent = False
-        self.private_seen_ns = 0
+        self.feeds = FeedWatch(config.private_stale_s)
         self._halts = Halts(parts.gate, reports.journal)
         self._orders = OrderEvents(parts, reports)
         self._decider = Decider(parts, reports)
         self._reports = reports
         self._dropped = 0
-        self._down: dict[Feed, int] = {}
-        self._invalid_ns = 0
         self._unpriced_ns = 0
-        self._private_stale_ns = int(config.private_stale_s * NANOS)
         self._adverse_horizon_ns = adverse_horizon_ns
         self._adverse_bps = self._expected_adverse_bps()
 
@@ -130,7 +123,10 @@ class Strategy:
                 if market.trade_accepted:
                     self.parts.signals.on_trade(event, self.view)
             case Heartbeat():
-                self._heartbeat(event)
+                if event.feed is Feed.PRIVATE:
+                    self._follow(self.feeds.heartbeat(now_ns), now_ns)
+                else:
+                    self._see(market.apply(event), now_ns)
             case FundingUpdate():
                 self._see(market.apply(event), now_ns)
                 self.parts.signals.on_funding(event)
@@ -138,15 +134,17 @@ class Strategy:
                 self._feed(event)
             case Timer():
                 self._tick(now_ns)
+            case RequestOutcome():
+                self._private(event)
             case _:
+                self.feeds.heard(now_ns)
                 self._private(event)
 
     def learn(self, event: PrivateEvent) -> None:
         """Apply what a query answered, which says nothing about the health of the stream."""
-        seen_ns = self.private_seen_ns
         self._reports.journal.append(CallMade(event.recv_ns, "learn", {}))
-        self.step(event)
-        self.private_seen_ns = seen_ns
+        self._reports.journal.append(event)
+        self._private(event)
 
     def halt(self, reason: HaltReason, now_ns: int, detail: str = "") -> None:
         """Close the gate for a reason; resting orders meet the fate it declares."""
@@ -196,58 +194,29 @@ class Strategy:
         self._halts.judge_book(view, now_ns)
         if view.verdict is BookVerdict.GAPPED:
             self._reports.observer.on_gap(Feed.BOOK)
-        self._mind_book(now_ns)
+        self._follow(self.feeds.book(view.verdict, now_ns), now_ns)
         return True
-
-    def _mind_book(self, now_ns: int) -> None:
-        """Ask for a new book while this one is lost; a snapshot may be lost as well."""
-        verdict = self.view.verdict
-        if verdict is not BookVerdict.EMPTY or not self._invalid_ns:
-            self._invalid_ns = now_ns
-        if verdict is BookVerdict.STALE:
-            self.ask(Repair.RESUBSCRIBE, "stale book")
-        elif verdict is BookVerdict.GAPPED:
-            self.ask(Repair.RESUBSCRIBE, "sequence gap")
-        elif now_ns - self._invalid_ns > _FIRST_BOOK_NS:
-            self._invalid_ns = now_ns
-            self.ask(Repair.RESUBSCRIBE, "no book")
-
-    def _heartbeat(self, event: Heartbeat) -> None:
-        if event.feed is Feed.PRIVATE:
-            self.private_seen_ns = event.recv_ns
-            if self.private_silent:
-                self.private_silent = False
-                self.ask(Repair.RESYNC, "the private feed speaks again")
-        else:
-            self._see(self.parts.market.apply(event), event.recv_ns)
 
     def _feed(self, event: FeedStatus) -> None:
         now_ns = event.recv_ns
-        private = event.feed is Feed.PRIVATE
-        reason = HaltReason.PRIVATE_DOWN if private else HaltReason.FEED_DOWN
-        if private:
-            self.private_up = event.up
-            self.private_silent = False
-            self.private_seen_ns = now_ns
         if event.up:
             self._reports.observer.on_reconnect(event.feed)
-            self._down.pop(event.feed, None)
-            if not private:
-                self.mind_feeds(now_ns)
-            elif HaltReason.STARTING in self.parts.gate.reasons:
-                self.clear(reason, now_ns)  # the first resync is still to come
-            elif reason in self.parts.gate.reasons:
-                self.ask(Repair.RESYNC, "private feed is back")
-        elif event.feed is not Feed.FUNDING:
-            self._down[event.feed] = now_ns
-            self.halt(reason, now_ns, event.detail or event.feed.value)
-        if not private:
+        self._follow(self.feeds.status(event, self.parts.gate.reasons), now_ns)
+        if event.feed is not Feed.PRIVATE:
             self._see(self.parts.market.apply(event), now_ns)
 
     def mind_feeds(self, now_ns: int) -> None:
         """Withdraw FEED_DOWN once no market data feed is down any more."""
-        if not any(feed is not Feed.PRIVATE for feed in self._down):
-            self.clear(HaltReason.FEED_DOWN, now_ns)
+        self._follow(self.feeds.public(), now_ns)
+
+    def _follow(self, found: FeedFinding, now_ns: int) -> None:
+        """Do what the state of a stream asks for."""
+        if found.closes is not None:
+            self.halt(found.closes, now_ns, found.detail)
+        if found.clears is not None:
+            self.clear(found.clears, now_ns)
+        if found.repair is not None:
+            self.ask(found.repair, found.detail)
 
     def close(self, now_ns: int) -> None:
         """Write what has only been counted; the last call."""
@@ -258,7 +227,7 @@ class Strategy:
         """Judge what only time changes: staleness, dwell, limits, overdue orders."""
         parts = self.parts
         if not self._adopt(parts.market.check(now_ns), now_ns):
-            self._mind_book(now_ns)
+            self._follow(self.feeds.book(self.view.verdict, now_ns), now_ns)
         if self.view.valid:
             parts.ledger.on_mid(now_ns, self.view.mid2)
         closed = parts.ledger.drain_markouts()
@@ -268,11 +237,7 @@ class Strategy:
             self._adverse_bps = self._expected_adverse_bps()
         if parts.ledger.prune(now_ns) or parts.ledger.unknown_orders(now_ns):
             self.ask(Repair.RECONCILE, "orders or fills without an answer")
-        silent_ns = now_ns - self.private_seen_ns
-        if self.private_up and not self.private_silent and silent_ns > self._private_stale_ns:
-            self.private_silent = True
-            self.halt(HaltReason.PRIVATE_DOWN, now_ns, "no message on the private feed")
-            self.ask(Repair.RESYNC, "the private feed is silent")
+        self._follow(self.feeds.silence(now_ns), now_ns)
         age_ns = parts.market.feed_age_ns(Feed.BOOK, now_ns) or 0
         self.breaches = self._halts.enforce(parts.risk, self.view, now_ns, age_ns)
         self._mind_journal(now_ns)
@@ -299,8 +264,6 @@ class Strategy:
         return self.parts.pricing.expected_adverse_bps(mean_bps, fills)
 
     def _private(self, event: PrivateEvent) -> None:
-        if not isinstance(event, RequestOutcome):
-            self.private_seen_ns = event.recv_ns
         applied = self.parts.ledger.apply(event)
         match event:
             case RequestOutcome():
