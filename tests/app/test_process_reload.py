@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
 from bot_process import SOL, BotProcess
 
 TEXT = "[quoting.ladder]\nlevels = {levels}\norder_size_quote = {size}.0\n[metrics]\nstatus_period_s = {period}\n"

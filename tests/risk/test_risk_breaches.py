@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 from desk import BUY0, BUY1, SELL0, SOL, T0, USD, VIEW, Desk, exit_order, quote
 
 from market_maker.config.risk import LedgerConfig, RiskConfig
