@@ -21,6 +21,7 @@ def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotProcess]:
         yield running
 
 
+@pytest.mark.scenario("SC83", "SC97")
 def test_a_second_bot_on_the_directory_is_refused_by_name(bot: BotProcess) -> None:
     done = command("--market", SOL, "--data-dir", bot.data_dir, "--metrics-port", 0)
     assert done.code == 6
@@ -83,6 +84,7 @@ def test_an_orders_whole_life_shares_its_id(bot: BotProcess) -> None:
         assert events[-1] == f"order_{order.state.value}"
 
 
+@pytest.mark.scenario("SC85")
 def test_kill_of_a_dead_bot_cancels_at_the_exchange_and_latches(tmp_path: Path) -> None:
     with BotProcess(tmp_path) as bot:
         bot.until_quoting()
@@ -98,6 +100,7 @@ def test_kill_of_a_dead_bot_cancels_at_the_exchange_and_latches(tmp_path: Path) 
         assert bot.exchange().open_orders(SOL) == ()
 
 
+@pytest.mark.scenario("SC85")
 def test_kill_of_a_hung_bot_warns_then_works_when_it_wakes_up_or_is_forced(tmp_path: Path) -> None:
     with BotProcess(tmp_path) as bot:
         bot.until_quoting()

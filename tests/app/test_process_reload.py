@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
 from bot_process import SOL, BotProcess
 
 TEXT = "[quoting.ladder]\nlevels = {levels}\norder_size_quote = {size}.0\n[metrics]\nstatus_period_s = {period}\n"
 
 
+@pytest.mark.scenario("SC65", "SC94")
 def test_sighup_changes_the_ladder_and_refuses_what_needs_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "my.toml"
 

@@ -21,6 +21,7 @@ def test_a_signal_ends_quoting_with_nothing_resting(tmp_path: Path, number: sign
         assert bot.run("status").code == 7
 
 
+@pytest.mark.scenario("SC82", "SC83")
 def test_a_second_sigterm_while_stopping_changes_nothing(tmp_path: Path) -> None:
     slow = {"MM_VENUE__SIMULATED__RESPONSE_LATENCY__FLOOR_MS": "250"}
     with BotProcess(tmp_path, environ=slow) as bot:

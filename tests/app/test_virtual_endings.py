@@ -231,6 +231,7 @@ class Deaf(Relay):
         return await super().arm_dead_man(timeout_s)
 
 
+@pytest.mark.scenario("SC82")
 def test_shutdown_meets_its_deadline_when_the_venue_never_answers() -> None:
     deaf: list[Deaf] = []
 
@@ -266,6 +267,7 @@ def test_a_deaf_venue_cancels_by_its_dead_mans_switch() -> None:
     VirtualRun(configured(), seed=18, wrap=wrap).run(work)
 
 
+@pytest.mark.scenario("SC82", "SC83")
 def test_shutdown_may_flatten_and_a_second_signal_skips_that() -> None:
     for skip in (False, True):
 

@@ -23,6 +23,7 @@ def levels(run: VirtualRun) -> int:
     return len(found)
 
 
+@pytest.mark.scenario("SC94")
 def test_sc94_a_reload_adds_and_retires_levels() -> None:
     audit = Audit()
 
@@ -42,6 +43,7 @@ def test_sc94_a_reload_adds_and_retires_levels() -> None:
     audit.check_end()
 
 
+@pytest.mark.scenario("SC94")
 def test_a_reload_may_change_its_mind_while_levels_retire() -> None:
     async def work(run: VirtualRun) -> None:
         await until(lambda: resting(run) == 6, 15.0)
@@ -67,6 +69,7 @@ def test_a_reload_may_change_its_mind_while_levels_retire() -> None:
         {"markets": {SOL: {"ledger": {"absent_misses": 3}}}},
     ],
 )
+@pytest.mark.scenario("SC65")
 def test_sc65_a_reload_of_what_cannot_change_is_refused_whole(
     sections: dict[str, object],
 ) -> None:
@@ -83,6 +86,7 @@ def test_sc65_a_reload_of_what_cannot_change_is_refused_whole(
     VirtualRun(configured(), seed=53).run(work)
 
 
+@pytest.mark.scenario("SC64")
 def test_sc64_a_reload_keeps_the_memory_of_losses() -> None:
     async def work(run: VirtualRun) -> None:
         account = run.bot.account

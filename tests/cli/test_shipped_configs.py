@@ -19,6 +19,7 @@ def test_every_shipped_file_is_valid(file: Path) -> None:
     check_engines(load(files=[file]))
 
 
+@pytest.mark.scenario("SC91", "SC93")
 def test_the_default_file_says_exactly_the_defaults() -> None:
     file = CONFIGS / "default.toml"
     loaded = load(files=[file])

@@ -79,6 +79,7 @@ def test_what_belongs_to_the_whole_bot_exists(key: tuple[str, ...]) -> None:
         model = section_of(model.model_fields[name])
 
 
+@pytest.mark.scenario("SC93")
 def test_a_runs_options_say_what_to_load(write: Write) -> None:
     options = RunOptions(
         markets=("SOL-USD",),
@@ -110,6 +111,7 @@ def test_a_market_overrides_only_what_it_names(write: Write) -> None:
     assert other.engines["glft"] == {"holding_s": 30.0, "drift_weight": 0.5}
 
 
+@pytest.mark.scenario("SC52")
 def test_all_problems_are_told_at_once_with_file_and_line(write: Write) -> None:
     file = write(
         "[quoting.ladder]\nlevels = 0\norder_size_quote = -250\n\n[risk]\nmax_drawdwn = 0.1\n"
@@ -173,6 +175,7 @@ def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.scenario("SC91")
 def test_parameters_may_say_how_the_market_behaves_and_nothing_else(write: Write) -> None:
     good = write("[signals.intensity]\ncold_a_per_s = 0.7\n[engines.glft]\nholding_s = 12.0\n")
     settings = load(params=good).settings

@@ -53,6 +53,7 @@ def test_images_of_others_are_pinned(name: str) -> None:
     assert re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"])
 
 
+@pytest.mark.scenario("SC83")
 def test_the_bot_gets_the_time_that_its_shutdown_may_take() -> None:
     grace_s = int(SERVICES["bot"]["stop_grace_period"].removesuffix("s"))
     assert grace_s > ShutdownConfig().timeout_s + 10

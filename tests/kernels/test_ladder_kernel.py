@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,5 +48,6 @@ def test_prices_round_as_the_grid_rounds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.floats(0, 1e9) | st.integers(0, 10**9).map(float), st.integers(1, 500))
+@pytest.mark.scenario("SC69")
 def test_sizes_round_as_the_grid_rounds(qty: float, lot: int) -> None:
     assert ladder.floor_qty(qty, lot) == grid(1, lot, None).floor_qty(qty)

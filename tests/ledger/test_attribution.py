@@ -64,6 +64,7 @@ STEPS = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(InstrumentKind), st.integers(-20, 20), STEPS)
+@pytest.mark.scenario("SC73", "SC74")
 def test_parts_sum_to_equity_at_every_instant_for_every_payoff(
     kind: InstrumentKind, opening: int, steps: list[tuple[str, int, int]]
 ) -> None:
@@ -178,6 +179,7 @@ def test_the_mid_at_the_deadline_itself_still_belongs_to_the_window() -> None:
     assert parts.inventory_carry == -3 * USD // 2
 
 
+@pytest.mark.scenario("SC63", "SC74")
 def test_sc63_sc74_a_position_that_closes_keeps_its_loss() -> None:
     ledger = _ledger()
     ledger.on_mid(0, 200)
@@ -191,6 +193,7 @@ def test_sc63_sc74_a_position_that_closes_keeps_its_loss() -> None:
     assert ledger.pnl().total == -5 * USD
 
 
+@pytest.mark.scenario("SC73")
 def test_sc73_a_short_at_the_mid_has_neither_gained_nor_lost() -> None:
     ledger = _ledger()
     ledger.on_mid(0, 200)
@@ -199,6 +202,7 @@ def test_sc73_a_short_at_the_mid_has_neither_gained_nor_lost() -> None:
     assert ledger.unrealised == 0
 
 
+@pytest.mark.scenario("SC75")
 def test_sc75_funding_is_a_part_and_each_payment_counts_once() -> None:
     ledger = _ledger()
     ledger.on_mid(0, 200)
@@ -209,6 +213,7 @@ def test_sc75_funding_is_a_part_and_each_payment_counts_once() -> None:
     assert ledger.equity_change == -3 * USD
 
 
+@pytest.mark.scenario("SC78")
 def test_sc78_a_fill_through_zero_realises_the_first_leg_and_opens_the_second() -> None:
     ledger = _ledger()
     ledger.on_mid(0, 200)

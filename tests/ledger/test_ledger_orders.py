@@ -252,6 +252,7 @@ def test_sc13_partial_fills_release_what_they_filled(ledger: Ledger) -> None:
     assert ledger.reserved(Side.BUY) == 10
 
 
+@pytest.mark.scenario("SC70")
 def test_remaining_quantity_is_never_read_from_a_snapshot(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_update(order, filled=60))
@@ -332,6 +333,7 @@ def test_an_overfill_is_recorded_and_the_position_follows(ledger: Ledger) -> Non
     assert (ledger.position, ledger.worst_long) == (120, 120)
 
 
+@pytest.mark.scenario("SC96")
 def test_sc96_taker_fills_of_post_only_orders_are_counted_and_shared(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_fill("t1", order, 75))
@@ -547,6 +549,7 @@ def test_own_touch_and_levels_follow_every_change(ledger: Ledger) -> None:
     assert ledger.own_touch() == (0, 15_010)
 
 
+@pytest.mark.scenario("SC70")
 def test_sc70_older_reports_never_overwrite_newer_ones(ledger: Ledger) -> None:
     ledger.apply(PositionReport(T0, T0 + 5, 30))
     ledger.apply(PositionReport(T0 + 9, T0 + 1, 10))

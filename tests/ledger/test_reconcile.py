@@ -210,6 +210,7 @@ def test_fills_behind_the_memory_are_not_offered_again(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("qty", [-5, 5])
+@pytest.mark.scenario("SC70")
 def test_a_position_difference_needs_a_quiet_ledger_and_a_fresh_report(
     ledger: Ledger, qty: int
 ) -> None:
@@ -225,6 +226,7 @@ def test_a_position_difference_needs_a_quiet_ledger_and_a_fresh_report(
     assert _run(ledger, position=late) == (PositionMismatch(3, qty),)
 
 
+@pytest.mark.scenario("SC71")
 def test_sc71_no_report_is_not_a_flat_position(ledger: Ledger) -> None:
     ledger.apply(_fill("t1", "mm-7-9", 3))
     ledger.apply(_update("mm-7-9", OrderState.CANCELLED, 3))

@@ -133,6 +133,7 @@ def test_a_book_deeper_than_its_capacity_is_right_at_the_top_or_says_gapped(
         (((101, 1),), ((100, 1),), BookVerdict.CROSSED),
     ],
 )
+@pytest.mark.scenario("SC61")
 def test_levels_decide_the_verdict(bids: Levels, asks: Levels, verdict: BookVerdict) -> None:
     subject = book()
     subject.apply_snapshot(snapshot(1, bids, asks))

@@ -174,6 +174,7 @@ def test_more_volatility_than_usual_widens_and_skews_more(
 
 
 @knowing_sigma
+@pytest.mark.scenario("SC49")
 def test_sc49_engines_that_know_sigma_ignore_the_regime(
     engine: QuotingEngine, state: QuoteState
 ) -> None:
@@ -181,6 +182,7 @@ def test_sc49_engines_that_know_sigma_ignore_the_regime(
 
 
 @without_sigma
+@pytest.mark.scenario("SC49")
 def test_sc49_engines_without_sigma_see_volatility_through_the_regime_alone(
     engine: QuotingEngine, state: QuoteState
 ) -> None:
@@ -189,6 +191,7 @@ def test_sc49_engines_without_sigma_see_volatility_through_the_regime_alone(
 
 
 @without_sigma
+@pytest.mark.scenario("SC49", "SC50")
 def test_sc50_the_regime_scales_offsets_once_in_every_mode(
     engine: QuotingEngine, state: QuoteState
 ) -> None:

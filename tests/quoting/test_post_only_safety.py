@@ -37,6 +37,7 @@ def test_the_others_touch_counts_not_the_book_without_our_own_orders(
     assert _clamp(safety, Side.BUY, 15_050, replace(view, best_ask=15_020)) == 15_000
 
 
+@pytest.mark.scenario("SC55")
 def test_sc55_the_distance_never_exceeds_its_maximum(
     instrument: Instrument, view: MarketView
 ) -> None:
@@ -48,6 +49,7 @@ def test_sc55_the_distance_never_exceeds_its_maximum(
     assert safety.effective_ticks(Side.SELL) == 1
 
 
+@pytest.mark.scenario("SC57")
 def test_sc57_the_distance_decays_geometrically(instrument: Instrument) -> None:
     safety = PostOnlySafety(PostOnlyConfig(max_ticks=17, reset_successes=100), instrument)
     for i in range(16):
@@ -59,6 +61,7 @@ def test_sc57_the_distance_decays_geometrically(instrument: Instrument) -> None:
     assert seen == [9, 5, 3, 2, 1]
 
 
+@pytest.mark.scenario("SC57")
 def test_sc57_enough_successes_clear_the_distance(instrument: Instrument) -> None:
     safety = PostOnlySafety(PostOnlyConfig(max_ticks=50, decay=0.99, reset_successes=3), instrument)
     for i in range(30):
@@ -70,6 +73,7 @@ def test_sc57_enough_successes_clear_the_distance(instrument: Instrument) -> Non
 
 
 @pytest.mark.parametrize("reason", [r for r in RejectReason if r is not RejectReason.POST_ONLY])
+@pytest.mark.scenario("SC58")
 def test_sc58_other_rejections_teach_nothing(instrument: Instrument, reason: RejectReason) -> None:
     safety = PostOnlySafety(PostOnlyConfig(), instrument)
     assert not safety.on_reject(Side.BUY, NANOS, reason)

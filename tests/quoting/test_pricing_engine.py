@@ -395,6 +395,7 @@ def test_toxicity_widens_in_bps_up_to_its_cap(
         assert part(ladder.targets[0], "toxicity") == 0
 
 
+@pytest.mark.scenario("SC48")
 def test_sc48_the_fee_floor_comes_last_and_is_never_scaled(
     instrument: Instrument, view: MarketView, readings: Readings, inventory: InventoryReading
 ) -> None:
@@ -423,6 +424,7 @@ def test_the_floor_lifts_the_whole_side(
     assert pressed[0].price < free[0].price
 
 
+@pytest.mark.scenario("SC56")
 def test_sc56_worse_markouts_move_the_price_in_bps_and_better_ones_bring_it_back(
     instrument: Instrument, view: MarketView, readings: Readings, inventory: InventoryReading
 ) -> None:
@@ -546,6 +548,7 @@ def test_over_the_limit_the_building_side_is_at_its_limit(
 
 
 @pytest.mark.parametrize("zone", [Zone.YELLOW, Zone.RED, Zone.OVER])
+@pytest.mark.scenario("SC62")
 def test_sc62_nothing_about_the_market_silences_or_shrinks_the_reducing_side(
     instrument: Instrument,
     view: MarketView,
@@ -597,6 +600,7 @@ def test_q10_a_market_that_cannot_pay_its_costs_is_not_quoted(
 
 
 @pytest.mark.parametrize("verdict", [v for v in BookVerdict if v is not BookVerdict.VALID])
+@pytest.mark.scenario("SC61")
 def test_sc61_an_invalid_book_is_not_priced_from(
     instrument: Instrument,
     view: MarketView,

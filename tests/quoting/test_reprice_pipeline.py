@@ -308,6 +308,7 @@ def test_a_filter_silences_its_side_for_its_dwell_and_no_other(
 
 
 @pytest.mark.parametrize("reason", [R.TOXIC, R.COUNTER_TREND, R.IMBALANCE])
+@pytest.mark.scenario("SC62")
 def test_sc62_no_filter_stops_a_level_that_reduces_a_large_position(
     decide: Decide, readings: Readings, reason: DecisionReason
 ) -> None:
@@ -318,6 +319,7 @@ def test_sc62_no_filter_stops_a_level_that_reduces_a_large_position(
     assert outcome(decide(ASK, None, mood=mood)) == (Action.WAIT, reason)
 
 
+@pytest.mark.scenario("SC60")
 def test_sc60_a_spread_that_hovers_at_its_limit_cancels_once(
     instrument: Instrument, view: MarketView, decide: Decide
 ) -> None:
@@ -339,6 +341,7 @@ def test_sc60_a_spread_that_hovers_at_its_limit_cancels_once(
     assert decide(BID, None, at(30), market=wide, using=pipeline).action is Action.PLACE
 
 
+@pytest.mark.scenario("SC60")
 def test_sc60_an_imbalance_that_hovers_at_its_limit_cancels_once(
     instrument: Instrument, readings: Readings, decide: Decide
 ) -> None:

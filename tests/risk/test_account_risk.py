@@ -77,6 +77,7 @@ def test_losses_are_summed_over_markets() -> None:
     assert account.equity == 9_980 * USD
 
 
+@pytest.mark.scenario("SC63")
 def test_peak_day_and_losses_survive_a_restart() -> None:
     before = _account()
     before.on_pnl("A", 150 * USD, NOON)
@@ -108,6 +109,7 @@ def test_books_that_start_over_continue_the_losses() -> None:
     assert _kills(after) == [KillReason.DAILY_LOSS]
 
 
+@pytest.mark.scenario("SC64")
 def test_sc64_a_reload_changes_limits_and_never_the_memory() -> None:
     account = _account()
     account.on_pnl("A", 100 * USD, NOON)

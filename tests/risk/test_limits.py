@@ -53,6 +53,7 @@ def test_the_defaults_cap_a_10000_account_at_1000() -> None:
     assert limits.long_reason is Refusal.MAX_NOTIONAL
 
 
+@pytest.mark.scenario("SC47")
 def test_x06_the_tightest_limit_binds_and_is_named() -> None:
     loose = {"max_position_notional_quote": Decimal(1_000_000), "capital_share": 50.0}
     assert (
@@ -140,6 +141,7 @@ def test_spot_cannot_be_short_and_is_paid_in_full() -> None:
 
 
 @given(st.integers(1, 50), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+@pytest.mark.scenario("SC69", "SC76")
 def test_sc69_limits_are_multiples_of_the_lot_and_scales_tighten_one_side(
     lot: int, long_scale: float, short_scale: float
 ) -> None:

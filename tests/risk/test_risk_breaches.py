@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 from desk import BUY0, BUY1, SELL0, SOL, T0, USD, VIEW, Desk, exit_order, quote
 
 from market_maker.config.risk import LedgerConfig, RiskConfig
@@ -119,6 +120,7 @@ def test_a_dead_feed_engages_the_kill_switch() -> None:
     assert breaches(desk, feed_age_ns=301 * NANOS) == {"feed_down": KillReason.FEED_DEAD}
 
 
+@pytest.mark.scenario("SC72")
 def test_sc72_a_missing_liquidation_price_proves_nothing_and_a_near_one_halts() -> None:
     desk = Desk()
     desk.hold(100)
@@ -158,6 +160,7 @@ def test_far_over_the_limit_halts_until_the_position_is_back() -> None:
     assert desk.gate.is_open
 
 
+@pytest.mark.scenario("SC77")
 def test_sc77_margin_of_resting_orders_in_other_markets_tightens_this_one() -> None:
     config = RiskConfig(
         max_position_notional_quote=Decimal(100_000),
@@ -176,6 +179,7 @@ def test_sc77_margin_of_resting_orders_in_other_markets_tightens_this_one() -> N
     assert desk.refusal(quote(qty=390)) is None
 
 
+@pytest.mark.scenario("SC64")
 def test_sc64_a_reload_changes_limits_and_keeps_zones_errors_and_orders() -> None:
     desk = Desk(RiskConfig(error_halt_count=3, error_kill_count=5))
     error = RequestOutcome(T0, RequestKind.SUBMIT, "x", Result.UNKNOWN)

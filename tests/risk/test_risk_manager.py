@@ -49,6 +49,7 @@ def test_s3_approval_reserves_in_the_same_step_and_matches_field_for_field() -> 
     )
 
 
+@pytest.mark.scenario("SC76")
 def test_sc12_levels_sized_at_the_same_time_cannot_pass_the_limit_together() -> None:
     desk = Desk()
     verdicts = [desk.refusal(quote(LevelId(Side.BUY, n), qty=250)) for n in range(3)]
@@ -97,6 +98,7 @@ def test_the_price_band_is_the_smaller_of_one_percent_and_ten_spreads() -> None:
     assert Desk().refusal(quote(price=14_926), VIEW) is None
 
 
+@pytest.mark.scenario("SC69")
 def test_sc69_quantities_off_the_lot_are_refused() -> None:
     desk = Desk(instrument=msgspec.structs.replace(SOL, lot=50))
     assert desk.refusal(quote(qty=160)) is Refusal.OFF_GRID
@@ -191,6 +193,7 @@ def test_i02_red_inventory_refuses_building_and_takes_reducing_quotes() -> None:
     assert desk.refusal(quote(BUY0)) is None
 
 
+@pytest.mark.scenario("SC67")
 def test_sc67_caps_apply_to_the_opening_part_only() -> None:
     desk = Desk()
     desk.hold(2000)
@@ -199,6 +202,7 @@ def test_sc67_caps_apply_to_the_opening_part_only() -> None:
     assert desk.refusal(exit_order(Side.SELL, 14_950, 1600)) is None
 
 
+@pytest.mark.scenario("SC66")
 def test_sc66_an_exhausted_balance_never_clips_an_exit() -> None:
     desk = Desk()
     desk.hold(600)
@@ -353,6 +357,7 @@ def test_i03_an_emergency_reduction_exits_down_to_the_target() -> None:
     assert desk.risk.reduction_proposal(VIEW) is None
 
 
+@pytest.mark.scenario("SC79")
 def test_sc79_flatten_uses_the_last_price_when_the_book_is_gone() -> None:
     desk = Desk()
     desk.hold(-150)
@@ -368,6 +373,7 @@ def test_sc79_flatten_uses_the_last_price_when_the_book_is_gone() -> None:
     assert desk.risk.flatten_proposal(VIEW, 15_000.0, 100.0) is None
 
 
+@pytest.mark.scenario("SC68")
 def test_sc68_exits_round_to_the_lot() -> None:
     desk = Desk(instrument=msgspec.structs.replace(SOL, lot=40))
     desk.hold(95)

@@ -200,6 +200,7 @@ def test_damage_anywhere_never_raises_and_keeps_what_came_before(data: st.DataOb
     assert list(prefix.records[:untouched]) == _RECORDS[:untouched]
 
 
+@pytest.mark.scenario("SC89")
 def test_files_rotate_by_size_and_the_oldest_go(tmp_path: Path) -> None:
     config = _config(max_file_mb=0.01, max_total_mb=0.05)
     journal = FileJournal(tmp_path, 1, config, _no_failure)
@@ -307,6 +308,7 @@ def test_a_disk_that_cannot_sync_fails_the_journal(tmp_path: Path) -> None:
     journal.close()
 
 
+@pytest.mark.scenario("SC90")
 def test_only_open_descriptors_are_synced(tmp_path: Path) -> None:
     synced: list[str] = []
 
@@ -387,6 +389,7 @@ def test_a_real_size_limit_fails_the_journal_and_not_the_process(tmp_path: Path)
     assert kept
 
 
+@pytest.mark.scenario("SC89")
 def test_holds_are_written_as_counts_once_a_period() -> None:
     journal = DigestJournal(keep=True)
     counter = HoldCounter(journal, period_s=1.0)

@@ -12,6 +12,7 @@ from market_maker.core.errors import AnotherInstanceError, UnusableError
 from market_maker.runtime.lock import Holder, InstanceLock, holder_of, start_ticks
 
 
+@pytest.mark.scenario("SC83")
 def test_a_second_instance_is_refused_by_the_number_and_mode_of_the_first(tmp_path: Path) -> None:
     path = tmp_path / "data" / "lock"
     first = InstanceLock(path, "live", now_ns=5)
@@ -49,6 +50,7 @@ def test_a_file_left_behind_is_harmless(tmp_path: Path, content: bytes) -> None:
     lock.release()
 
 
+@pytest.mark.scenario("SC84")
 def test_a_process_that_reuses_the_number_is_not_taken_for_the_holder() -> None:
     pid = os.getpid()
     assert Holder(pid, start_ticks(pid), "sim", 0).is_alive()

@@ -47,6 +47,7 @@ def at(seconds: float) -> int:
     return round((START_S + seconds) * 1000) * (NANOS // 1000)
 
 
+@pytest.mark.scenario("SC53")
 def test_burst_after_quiet_minutes_is_no_trend_at_any_update_rate() -> None:
     readings = []
     for updates in (1, 3, 30):
@@ -66,6 +67,7 @@ def test_burst_after_quiet_minutes_is_no_trend_at_any_update_rate() -> None:
     st.lists(st.integers(1, 9), min_size=1, max_size=8),
 )
 @settings(max_examples=60, deadline=None)
+@pytest.mark.scenario("SC53")
 def test_volatility_and_trend_do_not_depend_on_the_update_rate(
     moves: list[int], repeats: list[int]
 ) -> None:

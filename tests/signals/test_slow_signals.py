@@ -31,6 +31,7 @@ def funding(rate: float, interval_s: int, next_s: float, **config: float) -> Fun
 
 
 @pytest.mark.parametrize("interval_h", [1, 4, 8])
+@pytest.mark.scenario("SC59")
 def test_rates_are_normalised_by_the_venues_own_interval(interval_h: int) -> None:
     reading = funding(1e-4 * interval_h, interval_h * HOUR, interval_h * HOUR).reading(0)
     assert reading.rate_per_hour == pytest.approx(1e-4)
@@ -45,6 +46,7 @@ def test_carry_over_one_interval_sums_to_the_payment(horizon_s: float) -> None:
     assert total == pytest.approx(-150.0 * 1e-4, rel=1e-3)
 
 
+@pytest.mark.scenario("SC59")
 def test_longs_that_pay_are_pushed_down_and_more_so_shortly_before_the_payment() -> None:
     subject = funding(1e-4, 8 * HOUR, 8 * HOUR)
     early, late = (subject.reading(int(t * HOUR * NANOS)).carry_price_per_s for t in (1, 7.9))

@@ -87,6 +87,7 @@ def test_upward_moves_act_at_once_and_downward_ones_after_the_dwell() -> None:
     assert seen.count(Regime.ELEVATED) > 20
 
 
+@pytest.mark.scenario("SC54")
 def test_volatility_that_hovers_around_a_threshold_does_not_flap() -> None:
     tape = Tape(config())
     tape.run(2000, 25.2)
@@ -161,6 +162,7 @@ def test_a_dead_market_reports_the_floor() -> None:
         {"jump_blend": (0.0, 0.0, 0.0, 1.5)},
     ],
 )
+@pytest.mark.scenario("SC54")
 def test_unsupported_windows_and_disordered_thresholds_are_refused(
     values: dict[str, object],
 ) -> None:

@@ -237,6 +237,7 @@ def test_a_seed_names_a_market_and_fresh_starts_it_over(tmp_path: Path) -> None:
     fresh.close()
 
 
+@pytest.mark.scenario("SC97")
 def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
     exchange = open_exchange(CONFIG, 1, {SOL: CONFIG}, tmp_path)
     with pytest.raises(AnotherInstanceError, match=str(os.getpid())):
