@@ -186,6 +186,11 @@ class PositionReport(msgspec.Struct, frozen=True, gc=False, tag=True):
     qty: int
     liquidation_price2: int | None = None
 
+    @property
+    def dated_ns(self) -> int:
+        """When it was true: by the venue's clock, or by ours where the venue does not say."""
+        return self.venue_ns or self.recv_ns
+
 
 class BalanceReport(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Account money: `equity` with unrealised profit, `free` for new orders, `margin_used`."""
@@ -195,6 +200,11 @@ class BalanceReport(msgspec.Struct, frozen=True, gc=False, tag=True):
     equity: int
     free: int
     margin_used: int
+
+    @property
+    def dated_ns(self) -> int:
+        """When it was true: by the venue's clock, or by ours where the venue does not say."""
+        return self.venue_ns or self.recv_ns
 
 
 class RequestOutcome(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -46,6 +46,7 @@ class AccountRisk:
     """Shared by the risk managers of every market."""
 
     __slots__ = (
+        "_balance_ns",
         "_config",
         "_margin",
         "_settle",
@@ -74,6 +75,7 @@ class AccountRisk:
         self._total = sum(self._state.pnl.values())
         self._margin: dict[str, int] = {}
         self._shortfall = 0
+        self._balance_ns = 0
         self._settle = ""
         self._token = 0
 
@@ -118,7 +120,10 @@ class AccountRisk:
             state.peak = max(state.peak, self._total)
 
     def on_balance(self, report: BalanceReport) -> None:
-        """Let the venue's equity cap ours where it is lower."""
+        """Let the venue's equity cap ours where it is lower; an older report changes nothing."""
+        if report.dated_ns < self._balance_ns:
+            return
+        self._balance_ns = report.dated_ns
         self._shortfall = max(0, self.equity - report.equity)
 
     @property

@@ -50,6 +50,7 @@ class MarketCheck:
         "_kill",
         "_ledger",
         "_liquidation_price2",
+        "_position_ns",
         "_refused_credentials",
         "difference",
     )
@@ -71,6 +72,7 @@ class MarketCheck:
         self.difference = PositionDifference(config)
         self._balance: BalanceReport | None = None
         self._liquidation_price2: int | None = None
+        self._position_ns = 0
         self._refused_credentials = ""
         self._closed_until_ns = 0
         self._config = config
@@ -96,11 +98,14 @@ class MarketCheck:
 
     def on_balance(self, report: BalanceReport) -> None:
         """Note the account's money; an older report never replaces a newer one."""
-        if self._balance is None or report.recv_ns >= self._balance.recv_ns:
+        if self._balance is None or report.dated_ns >= self._balance.dated_ns:
             self._balance = report
 
     def on_position(self, report: PositionReport) -> None:
-        """Note the liquidation price; a venue that gives none proves nothing."""
+        """Note the liquidation price of the newest report; a venue that gives none proves nothing."""
+        if report.dated_ns < self._position_ns:
+            return
+        self._position_ns = report.dated_ns
         self._liquidation_price2 = report.liquidation_price2 if report.qty else None
 
     def near_liquidation(self, mid2: int) -> bool:
