@@ -36,6 +36,8 @@ PROMISED = {
     "mm_feed_last_update_timestamp_seconds": {"feed"},
     "mm_feed_gaps_total": {"feed"},
     "mm_reconnects_total": {"feed"},
+    "mm_post_only_taker_fills": set(),
+    "mm_post_only_taker_ratio": set(),
     "mm_unknown_orders": set(),
     "mm_reconciles_total": {"result"},
     "mm_risk_refusals_total": {"reason"},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 import structlog
 from structlog.testing import CapturingLogger
 
@@ -67,6 +68,15 @@ def test_a_halt_that_comes_back_is_told_again(status: Status) -> None:
     for halts in ((), (_halt(HaltReason.FEED_STALE),), (), (_halt(HaltReason.FEED_STALE),)):
         reporter.observe(_changed(status, halts=halts))
     assert _events(captured).count(("warning", "halted")) == 2
+
+
+@pytest.mark.scenario("SC96")
+def test_a_post_only_order_that_took_is_told_once(status: Status) -> None:
+    reporter, captured = _reporter()
+    for leaked in (0.0, 1.0, 1.0, 3.0):
+        statistics = {"post_only_taker_fills": leaked, "post_only_taker_share": 0.01}
+        reporter.observe(_changed(status, statistics=statistics))
+    assert _events(captured).count(("warning", "post_only_order_took")) == 2
 
 
 def test_the_kill_switch_is_an_error_and_its_release_a_warning(status: Status) -> None:

@@ -18,6 +18,7 @@ from market_maker.core.events import (
     BalanceReport,
     Fill,
     FundingPayment,
+    Liquidity,
     OrderState,
     OrderUpdate,
     PositionReport,
@@ -239,10 +240,10 @@ class Ledger:
                 if self._memory.admit_payment(event):
                     self._valuation.fund(event.amount)
             case PositionReport():
-                if self._report is None or _dated(event) >= _dated(self._report):
+                if self._report is None or event.dated_ns >= self._report.dated_ns:
                     self._report = event
             case BalanceReport():
-                if self._balance is None or _dated(event) >= _dated(self._balance):
+                if self._balance is None or event.dated_ns >= self._balance.dated_ns:
                     self._balance = event
             case _:
                 assert_never(event)
@@ -420,8 +421,13 @@ class Ledger:
             return ()
         parked = self._memory.unpark(venue_id)
         for fill in parked:
-            self._evidence.fill(record, fill, changes)
+            self._execute(record, fill, changes)
         return tuple(parked)
+
+    def _execute(self, record: OrderRecord, fill: Fill, changes: Changes) -> None:
+        if record.post_only and fill.liquidity is Liquidity.TAKER:
+            self._valuation.leak(fill)
+        self._evidence.fill(record, fill, changes)
 
     def _learn_from_duplicate(self, fill: Fill, changes: Changes) -> tuple[Fill, ...]:
         """Use the ids of a repeated execution, which may carry more than the first."""
@@ -464,17 +470,13 @@ class Ledger:
         self._valuation.fill(fill, ours=ours)
         if record is not None:
             attributed = self._learn(record, fill.venue_id, changes)
-            self._evidence.fill(record, fill, changes)
+            self._execute(record, fill, changes)
         elif not ours:
             changes.anomaly(AnomalyKind.FOREIGN_FILL, fill.client_id, fill.trade_id)
         elif fill.client_id:
             record = self._from_evidence(fill, fill.qty)
             attributed = self._learn(record, fill.venue_id, changes)
-            self._evidence.fill(record, fill, changes)
+            self._execute(record, fill, changes)
         else:
             self._memory.park(fill)
         return changes.applied(fill, attributed)
-
-
-def _dated(report: PositionReport | BalanceReport) -> int:
-    return report.venue_ns or report.recv_ns

@@ -18,12 +18,17 @@ from market_maker.ledger.position import PositionState
 
 
 class FillTotals(msgspec.Struct):
-    """How much we traded, and how much of it took liquidity."""
+    """How much we traded, and how much of it took liquidity.
+
+    `leaked` is what post-only orders took, which their venue should have refused.
+    """
 
     fills: int = 0
     taker_fills: int = 0
     notional: int = 0
     taker_notional: int = 0
+    leaked_fills: int = 0
+    leaked_notional: int = 0
 
     def count(self, notional: int, *, taker: bool) -> None:
         """Add one fill."""
@@ -33,10 +38,20 @@ class FillTotals(msgspec.Struct):
             self.taker_fills += 1
             self.taker_notional += notional
 
+    def leak(self, notional: int) -> None:
+        """Note that one of the fills took although its order was post-only."""
+        self.leaked_fills += 1
+        self.leaked_notional += notional
+
     @property
     def taker_share(self) -> float:
         """Share of the traded notional that took, 0 before the first fill."""
         return self.taker_notional / self.notional if self.notional else 0.0
+
+    @property
+    def leaked_share(self) -> float:
+        """Share of the traded notional at which post-only orders took."""
+        return self.leaked_notional / self.notional if self.notional else 0.0
 
 
 class LedgerState(msgspec.Struct, kw_only=True):

@@ -87,6 +87,10 @@ class Valuation:
         self.totals.count(notional, taker=fill.liquidity is Liquidity.TAKER)
         self._find_next_close()
 
+    def leak(self, fill: Fill) -> None:
+        """Note that an execution took although its order was post-only."""
+        self.totals.leak(abs(fill.qty * self._payoff.value(1, 2 * fill.price)))
+
     def fund(self, amount: int) -> None:
         """Count a funding payment."""
         self.position.pay(amount)

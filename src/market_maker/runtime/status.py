@@ -170,12 +170,15 @@ def _tape(strategy: Strategy, grid: Grid, now_ns: int) -> dict[str, float]:
 def _counters(bot: MarketBot, grid: Grid) -> dict[str, float]:
     """What the ledger, the reconciler and the post-only safety know besides."""
     parts = bot.strategy.parts
+    totals = parts.ledger.totals
     return {
         "foreign_orders": float(len(bot.reconciler.foreign)),
         "opening_position_base": grid.base(parts.ledger.opening_position),
         "post_only_ticks_buy": float(parts.post_only.effective_ticks(Side.BUY)),
         "post_only_ticks_sell": float(parts.post_only.effective_ticks(Side.SELL)),
-        "taker_share": parts.ledger.totals.taker_share,
+        "taker_share": totals.taker_share,
+        "post_only_taker_fills": float(totals.leaked_fills),
+        "post_only_taker_share": totals.leaked_share,
     }
 
 

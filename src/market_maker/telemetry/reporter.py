@@ -1,6 +1,6 @@
 """Turns successive `Status` documents into the few log lines that an operator needs.
 
-A line for every change of state, halt or kill switch, and one health line per market and period. Refuses to look at
+A line for every change of state, halt or kill switch, for a post-only order that took, and one health line per market and period. Refuses to look at
 anything but the documents; their own time decides, so there is no clock here.
 """
 
@@ -15,6 +15,8 @@ _PLANNED = frozenset(
     {HaltReason.STARTING, HaltReason.SYNCING, HaltReason.STOPPING, HaltReason.KILLED}
 )
 """Halts that the change of state already tells."""
+
+_LEAKS = "post_only_taker_fills"
 
 
 class Reporter:
@@ -51,6 +53,10 @@ class Reporter:
                 logger.warning(
                     "halted", reason=halt.reason.value, detail=halt.detail, clears=halt.clears
                 )
+        leaked = market.statistics.get(_LEAKS, 0.0)
+        if before is not None and leaked > before.statistics.get(_LEAKS, 0.0):
+            share = market.statistics.get("post_only_taker_share", 0.0)
+            logger.warning("post_only_order_took", fills=int(leaked), notional_share=f"{share:.4%}")
         was_killed = before.kill_switch if before is not None else KillStatus()
         _report_kill_switch(logger, was_killed, market.kill_switch)
         if before is None or before.state is not market.state:

@@ -33,6 +33,8 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Parts of a level's target price minus mid; they sum to the whole distance.",
         ("side", "level", "component"),
     ),
+    "mm_post_only_taker_fills": ("Executions at which post-only orders took.", ()),
+    "mm_post_only_taker_ratio": ("Their share of the notional traded.", ()),
     "mm_regime": ("Volatility class; 1 for the class in force.", ("regime",)),
     "mm_volatility_bps": ("60-second-equivalent volatility over a horizon.", ("horizon",)),
     "mm_markout_bps": ("Mean markout of own fills after a horizon.", ("side", "horizon")),
@@ -98,6 +100,9 @@ def _samples(status: Status, market: MarketStatus) -> Iterator[tuple[str, Iterab
             if health.age_s is not None
         ],
     )
+    statistics = market.statistics
+    yield "mm_post_only_taker_fills", [((), statistics.get("post_only_taker_fills", 0.0))]
+    yield "mm_post_only_taker_ratio", [((), statistics.get("post_only_taker_share", 0.0))]
     yield "mm_unknown_orders", [((), float(market.unknown_orders))]
     yield "mm_risk_limit", [((name.value,), use.limit) for name, use in market.limits.items()]
     yield "mm_risk_usage_ratio", [((name.value,), u.ratio) for name, u in market.limits.items()]
