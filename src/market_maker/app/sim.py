@@ -134,6 +134,9 @@ class _Session:
         if code is ExitCode.ORDERS_MAY_REST:
             farewell = "stopped, but orders may still rest at the venue"
             self._log.error("shutdown_incomplete", detail=farewell)
+        elif code is ExitCode.NOT_FLAT:
+            farewell = f"stopped, nothing rests, but the position was not flattened; {_left(bot)}"
+            self._log.error("shutdown_incomplete", detail=farewell)
         else:
             farewell = f"stopped, nothing rests; {_left(bot)}"
             self._log.info("stopped", detail=farewell)

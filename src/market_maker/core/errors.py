@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
     ORDERS_MAY_REST = 8
     RISK_STOP = 9
     CHECK_FAILED = 10
+    NOT_FLAT = 11
 
 
 class MarketMakerError(Exception):

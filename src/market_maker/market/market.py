@@ -102,6 +102,14 @@ class Market:
         return self._judge(self._now_ns)
 
     @property
+    def exit_price2(self) -> int:
+        """A price for whoever must leave without a book: of last price and mark the fresher."""
+        seen = self._seen_ns
+        heard_ns = max(seen.get(Feed.BOOK, 0), seen.get(Feed.TRADES, 0))
+        marked = self.mark_price2 > 0 and seen.get(Feed.FUNDING, 0) > heard_ns
+        return self.mark_price2 if marked or not self.last_price2 else self.last_price2
+
+    @property
     def gaps(self) -> int:
         """Times the book lost track of the venue's sequence."""
         return self._book.gaps

@@ -188,6 +188,12 @@ class RiskManager:
         target = int(hard * self._config.emergency_target_ratio)
         return self._exit(target, view, last_price, self._config.exit_slippage_bps)
 
+    @property
+    def dust(self) -> int:
+        """The position, where it is too small for any order to leave; 0 otherwise."""
+        position = self._ledger.position
+        return 0 if exit_size(position, 0, 0, self._grid) else position
+
     def flatten_proposal(
         self, view: MarketView, last_price: float, slippage_bps: float
     ) -> Proposal | None:

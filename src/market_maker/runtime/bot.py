@@ -104,7 +104,10 @@ class Bot:
         for result in results:
             if isinstance(result, BaseException):
                 self._on_log("error", "shutdown_failed", f"{type(result).__name__}: {result}")
-        clean = all(result is True for result in results)
+        endings = [result for result in results if not isinstance(result, BaseException)]
+        failed = len(endings) < len(results)
+        clean = not failed and all(ending.clean for ending in endings)
+        flat = not failed and all(ending.flat for ending in endings)
         now_ns = self._clock.now_ns()
         for market in self.markets.values():
             await market.bot.close()
@@ -117,6 +120,8 @@ class Bot:
             self._state.mark_clean_stop(epoch, now_ns)
         if not clean:
             return ExitCode.ORDERS_MAY_REST
+        if not flat:
+            return ExitCode.NOT_FLAT
         return ExitCode.RISK_STOP if self.risk_stop else ExitCode.CLEAN
 
     def save(self) -> None:

@@ -51,6 +51,15 @@ class MarketHooks(msgspec.Struct, frozen=True):
     save: Callable[[str, bytes], None]
 
 
+class Ending(msgspec.Struct, frozen=True):
+    """How a market's bot ended: what the venue showed, not what was asked of it."""
+
+    clean: bool
+    """Nothing of ours rests."""
+    flat: bool
+    """Nothing is held that was to be flattened."""
+
+
 class MarketBot:
     """Runs one market until stopped."""
 
@@ -210,26 +219,45 @@ class MarketBot:
     async def flatten(self, slippage_bps: float) -> bool:
         """Leave the position by reducing orders, each bolder than the last up to the cap.
 
-        True if the venue confirms a flat position, or one too small to trade.
+        True if the venue itself confirms a flat position, or one too small to trade.
         """
         attempts = self._config.exit_attempts
         for attempt in range(1, attempts + 1):
             if self.skip_flatten:
                 break
-            await self.reconciler.check()
-            risk, market = self.strategy.parts.risk, self.strategy.parts.market
-            proposal = risk.flatten_proposal(
-                self.strategy.view, market.last_price2 / 2, slippage_bps * attempt / attempts
+            agreed = await self.reconciler.check()
+            proposal = self.strategy.parts.risk.flatten_proposal(
+                self.strategy.view, self._exit_price(), slippage_bps * attempt / attempts
             )
-            if proposal is None:
+            if proposal is not None:
+                await self._exit(proposal)
+            elif agreed:
                 break
-            await self._exit(proposal)
-        await self.reconciler.check()
-        position = self.strategy.parts.ledger.position
-        if position:
-            detail = f"{self.symbol}: {position} quanta remain"
-            self._hooks.on_log("warning", "flatten_incomplete", detail)
-        return position == 0
+            else:
+                await asyncio.sleep(self._config.resync_backoff_s)
+        return await self._verify_flat()
+
+    async def _verify_flat(self) -> bool:
+        """Ask the venue for what is left of the position, and tell it."""
+        agreed = False
+        for _ in range(self._config.exit_attempts):
+            agreed = await self.reconciler.check()
+            if agreed:
+                break
+            await asyncio.sleep(self._config.resync_backoff_s)
+        position, dust = self.strategy.parts.ledger.position, self.strategy.parts.risk.dust
+        detail = f"{self.symbol}: {position} quanta remain"
+        if not agreed or position != dust:
+            unsure = "" if agreed else ", which the venue has not confirmed"
+            self._hooks.on_log("error", "flatten_incomplete", detail + unsure)
+        elif dust:
+            self._hooks.on_log("warning", "dust_remains", f"{detail}, too few for an order")
+        return agreed and position == dust
+
+    def _exit_price(self) -> float:
+        """Price in quanta for an exit without a book; the books' own mid as the last resort."""
+        parts = self.strategy.parts
+        return (parts.market.exit_price2 or parts.ledger.mid2) / 2
 
     def hold_killed(self) -> None:
         """Keep the gate closed for the kill switch."""
@@ -308,22 +336,23 @@ class MarketBot:
             qty = await self.reconciler.position()
             self.strategy.adopt_position(qty, self._clock.now_ns())
 
-    async def stop(self, timeout_s: float, flatten_slippage_bps: float | None) -> bool:
-        """Cancel, verify, flatten if asked to; True only if the venue showed that nothing rests."""
+    async def stop(self, timeout_s: float, flatten_slippage_bps: float | None) -> Ending:
+        """Cancel, verify, flatten if asked to; the dead man's switch goes only after all of it."""
         self.strategy.halt(HaltReason.STOPPING, self._clock.now_ns(), "shutdown")
-        clean = False
+        clean, flat = False, flatten_slippage_bps is None
         try:
             async with asyncio.timeout(timeout_s):
                 await self.cancel_everything()
-                clean = not self.strategy.parts.ledger.live_orders()
                 if flatten_slippage_bps is not None:
-                    await self.flatten(flatten_slippage_bps)
+                    flat = await self.flatten(flatten_slippage_bps) or self.skip_flatten
                     clean = await self.reconciler.nothing_rests()
-                if clean and self._uses_dead_man:
+                else:
+                    clean = not self.strategy.parts.ledger.live_orders()
+                if clean and flat and self._uses_dead_man:
                     await self._arm_dead_man(0)
         except TimeoutError:
             self._hooks.on_log("error", "shutdown_timed_out", self.symbol)
-        return clean
+        return Ending(clean, flat)
 
     async def close(self) -> None:
         """Let go of tasks and connections."""
@@ -353,7 +382,7 @@ class MarketBot:
             if "reduce" in self.supervisor.running or any(r in reasons for r in _NO_EXITS):
                 continue
             proposal = self.strategy.parts.risk.reduction_proposal(
-                self.strategy.view, self.strategy.parts.market.last_price2 / 2
+                self.strategy.view, self._exit_price()
             )
             if proposal is not None:
                 self.supervisor.start("reduce", self._exit(proposal), may_return=True)
