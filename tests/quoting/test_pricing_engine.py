@@ -547,6 +547,15 @@ def test_over_the_limit_the_building_side_is_at_its_limit(
     assert all(t.qty > 0 for t in ladder.targets[3:])
 
 
+@pytest.mark.scenario("SC95")
+def test_without_a_fee_schedule_nothing_is_quoted(
+    instrument: Instrument, view: MarketView, readings: Readings, inventory: InventoryReading
+) -> None:
+    unsaid = replace(instrument, maker_fee_rate=None)
+    ladder = price(canned((0.05, 0.06, 0.07)), unsaid, view, readings, inventory)
+    assert {target.blocked for target in ladder.targets} == {DecisionReason.FEES_UNKNOWN}
+
+
 @pytest.mark.parametrize("zone", [Zone.YELLOW, Zone.RED, Zone.OVER])
 @pytest.mark.scenario("SC62")
 def test_sc62_nothing_about_the_market_silences_or_shrinks_the_reducing_side(

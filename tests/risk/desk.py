@@ -40,6 +40,7 @@ SOL = Instrument(
     min_notional=Decimal(5),
     max_leverage=Decimal(3),
     maintenance_margin_rate=Decimal("0.01"),
+    maker_fee_rate=Decimal("0.0002"),
 )
 VIEW = MarketView(
     version=1,

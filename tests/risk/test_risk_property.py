@@ -51,6 +51,7 @@ SOL = Instrument(
     price_quantum=Decimal("0.01"),
     qty_quantum=Decimal(1),
     max_leverage=Decimal(100),
+    maker_fee_rate=Decimal("0.0002"),
 )
 LIMIT = 20
 

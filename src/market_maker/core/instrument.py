@@ -31,7 +31,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One market and its rules.
 
     `contract_size` is base currency per quantity unit (spot, linear) or quote
-    currency per contract (inverse). Fees are rates of notional, negative for a rebate.
+    currency per contract (inverse). Fees are rates of notional, negative for a rebate, and None
+    where the venue does not say: nothing is quoted then, but a position can be left.
     `tick`, `lot`, `min_qty` and `max_qty` count quanta.
     """
 
@@ -48,8 +49,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     max_qty: int | None = None
     min_notional: Decimal = Decimal(0)
     contract_size: Decimal = Decimal(1)
-    maker_fee_rate: Decimal = Decimal(0)
-    taker_fee_rate: Decimal = Decimal(0)
+    maker_fee_rate: Decimal | None = None
+    taker_fee_rate: Decimal | None = None
     max_leverage: Decimal = Decimal(1)
     maintenance_margin_rate: Decimal = Decimal(0)
     funding_interval_s: int = 0

@@ -44,6 +44,7 @@ class Refusal(StrEnum):
     NOT_REDUCING = "not_reducing"
     ORDER_RATE = "order_rate"
     RETRY_AFTER = "retry_after"
+    FEES_UNKNOWN = "fees_unknown"
 
 
 class Zone(StrEnum):
@@ -78,6 +79,7 @@ class DecisionReason(StrEnum):
     REDUCE_ONLY_ZONE = "reduce_only_zone"
     BELOW_MINIMUM = "below_minimum"
     NO_EDGE = "no_edge"
+    FEES_UNKNOWN = "fees_unknown"
     NOT_QUOTED = "not_quoted"
     ENGINE_INVALID = "engine_invalid"
     COOLDOWN = "cooldown"

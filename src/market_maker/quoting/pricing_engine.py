@@ -89,7 +89,8 @@ class PricingEngine:
         self._engine = engine
         self._grid = Grid(instrument)
         self._unit = self._grid.price_unit
-        self._fee_rate = float(instrument.maker_fee_rate)
+        fee_rate = instrument.maker_fee_rate
+        self._fee_rate = float(fee_rate) if fee_rate is not None else math.nan
         self._fee_bps = self._fee_rate / _BPS
         self._inverse = instrument.kind is InstrumentKind.INVERSE
         self._min_notional = float(instrument.min_notional)
@@ -144,6 +145,8 @@ class PricingEngine:
         fair = 0.5 * mid2 * self._unit + offset
         if not 0.0 < fair < math.inf:
             return self._blocked(0.0, mid2, DecisionReason.ENGINE_INVALID)
+        if math.isnan(self._fee_rate):
+            return self._blocked(fair, mid2, DecisionReason.FEES_UNKNOWN)
         quote = self._engine.quote(self.state(fair, view, readings, inventory))
         buy = self._side_terms(
             Side.BUY, fair, view, readings, inventory, adverse_bps, post_only, now_ns

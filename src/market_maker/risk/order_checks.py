@@ -57,10 +57,12 @@ class OrderChecks:
         self._min_building = money_from_decimal(config.min_order_notional_quote)
 
     def form(self, order: Proposal) -> Refused | None:
-        """Positive and on the grid."""
-        if self._grid.on_grid(order.price, order.qty):
-            return None
-        return Refused(Refusal.OFF_GRID, f"{order.qty}@{order.price}")
+        """Positive and on the grid; what a quote earns must be known, an exit may cost what it will."""
+        if not self._grid.on_grid(order.price, order.qty):
+            return Refused(Refusal.OFF_GRID, f"{order.qty}@{order.price}")
+        if self._instrument.maker_fee_rate is None and not order.reduce_only:
+            return Refused(Refusal.FEES_UNKNOWN, "the venue does not say what a fill costs")
+        return None
 
     def book(self, order: Proposal, view: MarketView) -> Refused | None:
         """Priced from a valid book and near its mid; exits carry their own price cap."""

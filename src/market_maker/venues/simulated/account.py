@@ -166,7 +166,8 @@ def _at_mark(line: Line, signed_qty: int) -> int:
     return line.payoff.value(signed_qty, line.mark_price2)
 
 
-def _exact_rate(rate: Decimal) -> int:
+def _exact_rate(rate: Decimal | None) -> int:
+    assert rate is not None, "this exchange sets its own fees"
     scaled = rate * _RATE
     whole = int(scaled)
     if scaled != whole:
