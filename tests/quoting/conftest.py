@@ -93,6 +93,7 @@ def readings() -> Readings:
             buy_widen_bps=0.0,
             sell_widen_bps=0.0,
             size_scale=1.0,
+            interval_scale=1.0,
             pause_buy=False,
             pause_sell=False,
         ),

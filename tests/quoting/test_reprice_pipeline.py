@@ -133,6 +133,21 @@ def test_the_regime_scales_tolerance_and_interval(decide: Decide, readings: Read
     assert decide(BID, recent).action is Action.AMEND
 
 
+def test_after_toxic_fills_orders_move_sooner(
+    instrument: Instrument, decide: Decide, readings: Readings
+) -> None:
+    toxic = replace(readings, toxicity=replace(readings.toxicity, interval_scale=0.5))
+    interval_s, age_s = PipelineConfig().min_interval_s, PipelineConfig().max_age_s
+    for shift, age, patient in (
+        (-4, 0.6 * interval_s, R.TOO_YOUNG),
+        (-1, 0.6 * age_s, R.WITHIN_TOLERANCE),
+    ):
+        pipeline = RepricePipeline(PipelineConfig(), instrument)
+        resting = order(BID, shift, placed_ns=at(-age))
+        assert decide(BID, resting, using=pipeline).reason is patient
+        assert decide(BID, resting, using=pipeline, mood=toxic).action is Action.AMEND
+
+
 def test_tolerance_in_bps_rules_where_ticks_are_small(
     instrument: Instrument, decide: Decide
 ) -> None:

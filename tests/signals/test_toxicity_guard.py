@@ -103,13 +103,14 @@ def test_flow_and_drift_in_the_direction_of_the_trend_are_partly_forgiven() -> N
     assert along.reading().flow_imbalance < 0.7 * against.reading().flow_imbalance
 
 
-def test_toxic_fills_double_the_spread_and_halve_the_size() -> None:
+def test_toxic_fills_double_the_spread_halve_the_size_and_hurry() -> None:
     rig = Rig()
     for _ in range(20):
         rig.guard.fills.on_fill(Side.BUY, 1.5, 0.0)
         rig.guard.fills.on_markout(Side.BUY, 1.0, -3.0, 0.0)
     reading = rig.reading()
     assert reading.size_scale == 0.5
+    assert reading.interval_scale == 0.5
     # Twice the spread is one more half-spread, as our fills have earned it.
     assert reading.buy_widen_bps == pytest.approx(1.5)
     assert reading.sell_widen_bps == pytest.approx(1.5)

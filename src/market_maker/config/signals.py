@@ -284,6 +284,12 @@ class ToxicityConfig(Section):
     toxic_size_scale: float = Field(
         0.5, gt=0.0, le=1.0, description="Size multiple after toxic fills"
     )
+    toxic_interval_scale: float = Field(
+        0.5,
+        gt=0.0,
+        le=1.0,
+        description="Factor on the time between moves of an order when our fills are fully toxic",
+    )
     clean_fills: int = Field(
         100,
         ge=1,

@@ -71,8 +71,8 @@ class ToxicityReading(msgspec.Struct, frozen=True, gc=False):
     """Extra half-spread and pauses per side against informed flow.
 
     `score` is a percentile in [0, 1] of its own history; `vpin` and `flow_imbalance`
-    (signed, [-1, 1]) are its inputs. Multipliers scale size; a pause names the side on which
-    quoting would be run over.
+    (signed, [-1, 1]) are its inputs. `size_scale` multiplies sizes, `interval_scale` the time between
+    moves of an order; a pause names the side on which quoting would be run over.
     """
 
     score: float
@@ -81,6 +81,7 @@ class ToxicityReading(msgspec.Struct, frozen=True, gc=False):
     buy_widen_bps: float
     sell_widen_bps: float
     size_scale: float
+    interval_scale: float
     pause_buy: bool
     pause_sell: bool
 

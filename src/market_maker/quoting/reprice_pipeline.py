@@ -221,6 +221,7 @@ class RepricePipeline:
         """Why a move that is not urgent has to wait, or None."""
         config = self._config
         volatility = readings.volatility
+        hurry = readings.toxicity.interval_scale
         shift = abs(target.price - resting.price)
         tick = self._tick or self._grid.tick_at(resting.price)
         tolerance = volatility.tolerance_scale * max(
@@ -229,14 +230,14 @@ class RepricePipeline:
         if memory.moving:
             tolerance *= config.tolerance_release
         if shift <= tolerance and self._size_fits(target, resting):
-            aged_ns = resting.placed_ns + self._age_ns
+            aged_ns = resting.placed_ns + int(self._age_ns * hurry)
             if now_ns < aged_ns:
                 memory.moving = False
                 return _hold(memory, DecisionReason.WITHIN_TOLERANCE, aged_ns)
         memory.moving = True
         # A move that was refused counts too, so that it is not tried on every event.
         last_ns = max(memory.moved_ns, resting.placed_ns)
-        ready_ns = last_ns + int(self._interval_ns * volatility.interval_scale)
+        ready_ns = last_ns + int(self._interval_ns * volatility.interval_scale * hurry)
         if now_ns < ready_ns:
             return _hold(memory, DecisionReason.TOO_YOUNG, ready_ns)
         if now_ns < target.not_before_ns and target.level.side * (target.price - resting.price) > 0:

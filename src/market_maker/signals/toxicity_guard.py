@@ -18,7 +18,7 @@ from market_maker.signals.fill_toxicity import FillToxicity
 from market_maker.signals.order_flow import OrderFlow
 from market_maker.signals.trend_signal import TrendSignal
 
-_CALM = ToxicityReading(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, False, False)
+_CALM = ToxicityReading(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, False, False)
 
 
 class ToxicityGuard:
@@ -79,6 +79,7 @@ class ToxicityGuard:
             wider_bps + widen_bps * (1.0 - max(pressure, 0.0)),
             wider_bps + widen_bps * (1.0 - max(-pressure, 0.0)),
             1.0 - level * (1.0 - config.toxic_size_scale),
+            1.0 - level * (1.0 - config.toxic_interval_scale),
             paused > 0.0,
             paused < 0.0,
         )
