@@ -1,7 +1,8 @@
 """SIGHUP: new settings for a running bot, all or nothing.
 
 Only what can change without forgetting anything may change: limits, ladder, pipeline, engine,
-endings. Risk memory, signals and books stay. A file with any other difference is refused whole.
+endings. Risk memory, signals and books stay, and so does what post-only safety and pipeline
+remember, unless their own settings change. A file with any other difference is refused whole.
 """
 
 from __future__ import annotations
@@ -43,12 +44,18 @@ def reload(bot: Bot, new: Settings) -> None:
 def _components(market: TradedMarket, settings: Settings) -> Components:
     parts = market.bot.strategy.parts
     instrument = parts.market.instrument
+    old, new = market.settings.quoting, settings.quoting
+    pipeline, post_only = parts.pipeline, parts.post_only
+    if old.pipeline != new.pipeline:
+        pipeline = build_pipeline(settings, instrument, market.bot.venue)
+    if old.post_only != new.post_only:
+        post_only = PostOnlySafety(new.post_only, instrument)
     return Components(
         market=parts.market,
         signals=parts.signals,
         pricing=build_pricing(settings, instrument),
-        pipeline=build_pipeline(settings, instrument, market.bot.venue),
-        post_only=PostOnlySafety(settings.quoting.post_only, instrument),
+        pipeline=pipeline,
+        post_only=post_only,
         ledger=parts.ledger,
         risk=parts.risk,
         gate=parts.gate,

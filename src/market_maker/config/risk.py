@@ -70,11 +70,12 @@ class RiskConfig(Section):
     """Limits of one market and, where a field says so, of the account."""
 
     max_position_notional_quote: Decimal = Field(
-        default=Decimal(1000), ge=0, description="Largest position, in quote currency."
+        default=Decimal(1000), ge=0, le=10**12, description="Largest position, in quote currency."
     )
     max_position_qty: Decimal | None = Field(
         default=None,
         ge=0,
+        le=10**15,
         description="Largest position in venue units (contracts); none = no cap.",
     )
     capital_share: float = Field(
@@ -92,6 +93,7 @@ class RiskConfig(Section):
     balance_stale_s: float = Field(
         default=120.0,
         gt=0,
+        le=86_400,
         description="Quoting halts when the venue's balance is older than this.",
     )
     yellow_ratio: float = Field(
@@ -119,7 +121,10 @@ class RiskConfig(Section):
         default=100.0, gt=0, lt=10_000, description="Largest distance of an order from the mid."
     )
     price_band_spreads: float = Field(
-        default=10.0, gt=0, description="Largest distance from the mid in current spreads."
+        default=10.0,
+        gt=0,
+        le=10_000,
+        description="Largest distance from the mid in current spreads.",
     )
     price_band_floor_bps: float = Field(
         default=50.0,
@@ -128,10 +133,16 @@ class RiskConfig(Section):
         description="Distance that is always allowed by the spread rule, for one-tick markets.",
     )
     max_order_notional_quote: Decimal = Field(
-        default=Decimal(750), gt=0, description="Fat-finger cap: three times the level size."
+        default=Decimal(750),
+        gt=0,
+        le=10**12,
+        description="Fat-finger cap: three times the level size.",
     )
     min_order_notional_quote: Decimal = Field(
-        default=Decimal(100), ge=0, description="Smallest order that may build a position."
+        default=Decimal(100),
+        ge=0,
+        le=10**12,
+        description="Smallest order that may build a position.",
     )
     requests_per_window: int = Field(
         default=10, ge=2, le=10_000, description="Order requests in any window (account)."
@@ -157,17 +168,29 @@ class RiskConfig(Section):
     on_breach: Literal["latch", "exit"] = Field(
         default="latch", description="After a drawdown or daily-loss kill: stay up, or exit."
     )
-    error_window_s: float = Field(default=60.0, gt=0, description="Window in which errors count.")
-    error_halt_count: int = Field(default=10, ge=1, description="Errors in the window that halt.")
-    error_kill_count: int = Field(default=50, ge=1, description="Errors in the window that kill.")
+    error_window_s: float = Field(
+        default=60.0, gt=0, le=86_400, description="Window in which errors count."
+    )
+    error_halt_count: int = Field(
+        default=10, ge=1, le=10_000, description="Errors in the window that halt."
+    )
+    error_kill_count: int = Field(
+        default=50, ge=1, le=10_000, description="Errors in the window that kill."
+    )
     unknown_halt_count: int = Field(
-        default=3, ge=1, description="Orders of unknown outcome that halt quoting."
+        default=3, ge=1, le=10_000, description="Orders of unknown outcome that halt quoting."
     )
     unknown_kill_count: int = Field(
-        default=20, ge=1, description="Orders of unknown outcome that engage the kill switch."
+        default=20,
+        ge=1,
+        le=10_000,
+        description="Orders of unknown outcome that engage the kill switch.",
     )
     feed_dead_s: float = Field(
-        default=300.0, gt=0, description="Silence of market data that engages the kill switch."
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="Silence of market data that engages the kill switch.",
     )
     unexplained_confirmations: int = Field(
         default=2, ge=1, le=20, description="Equal position differences in a row that count."

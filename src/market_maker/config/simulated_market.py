@@ -18,13 +18,16 @@ class MarketModelConfig(Section):
     """Efficient price, takers and makers of the embedded market."""
 
     start_price: Decimal = Field(
-        Decimal("150.00"), gt=0, description="price at the market's genesis, in quote currency"
+        Decimal("150.00"),
+        gt=0,
+        le=10**9,
+        description="price at the market's genesis, in quote currency",
     )
     price_quantum: Decimal = Field(
-        Decimal("0.01"), gt=0, description="finest price increment, which is the tick"
+        Decimal("0.01"), gt=0, le=10**6, description="finest price increment, which is the tick"
     )
     qty_quantum: Decimal = Field(
-        Decimal("0.01"), gt=0, description="finest size increment in base currency"
+        Decimal("0.01"), gt=0, le=10**6, description="finest size increment in base currency"
     )
 
     volatility_bps: float = Field(
@@ -34,13 +37,16 @@ class MarketModelConfig(Section):
         0.3, ge=0, le=2, description="stationary sd of the fast log-volatility factor"
     )
     volatility_fast_half_life_s: float = Field(
-        900.0, gt=0, description="half-life of the fast log-volatility factor and of episodes"
+        900.0,
+        gt=0,
+        le=10**9,
+        description="half-life of the fast log-volatility factor and of episodes",
     )
     volatility_slow_log_sd: float = Field(
         0.6, ge=0, le=2, description="stationary sd of the slow log-volatility factor"
     )
     volatility_slow_half_life_s: float = Field(
-        172_800.0, gt=0, description="half-life of the slow log-volatility factor"
+        172_800.0, gt=0, le=10**9, description="half-life of the slow log-volatility factor"
     )
     episodes_per_hour: float = Field(
         0.2, ge=0, le=60, description="arrivals of volatility episodes per hour"
@@ -61,23 +67,26 @@ class MarketModelConfig(Section):
         0.45, ge=0, le=1, description="share of steps only informed takers see at first"
     )
     private_half_life_s: float = Field(
-        17.0, gt=0, description="half-life after which private steps are known to makers anyway"
+        17.0,
+        gt=0,
+        le=10**6,
+        description="half-life after which private steps are known to makers anyway",
     )
     public_lag_s: float = Field(
-        0.25, gt=0, description="time constant with which makers follow the public price"
+        0.25, gt=0, le=10**6, description="time constant with which makers follow the public price"
     )
 
     noise_per_s: float = Field(
         0.0165, ge=0, le=50, description="noise takers per second and side before excitation"
     )
     noise_fast_decay_per_s: float = Field(
-        12.0, gt=0, description="decay of the fast self-excitation"
+        12.0, gt=0, le=10**4, description="decay of the fast self-excitation"
     )
     noise_fast_branching: float = Field(
         0.545, ge=0, lt=0.99, description="offspring per taker on the fast scale"
     )
     noise_slow_decay_per_s: float = Field(
-        0.045, gt=0, description="decay of the slow self-excitation"
+        0.045, gt=0, le=10**4, description="decay of the slow self-excitation"
     )
     noise_slow_branching: float = Field(
         0.41, ge=0, lt=0.99, description="offspring per taker on the slow scale"
@@ -85,7 +94,7 @@ class MarketModelConfig(Section):
     noise_cross_share: float = Field(
         0.24, ge=0, le=1, description="share of the excitation that goes to the other side"
     )
-    noise_size_usd: float = Field(110.0, gt=0, description="median size of a noise taker")
+    noise_size_usd: float = Field(110.0, gt=0, le=10**9, description="median size of a noise taker")
     noise_size_log_sd: float = Field(2.15, ge=0, le=4, description="log sd of noise sizes")
     noise_clip_share: float = Field(
         0.12, ge=0, le=1, description="share of noise takers who take at most the best level"
@@ -96,7 +105,7 @@ class MarketModelConfig(Section):
     noise_reach_bps: float = Field(
         4.0, ge=0, le=100, description="mean distance beyond the best a noise taker pays"
     )
-    taker_cap_usd: float = Field(58_000.0, gt=0, description="largest taker order")
+    taker_cap_usd: float = Field(58_000.0, gt=0, le=10**9, description="largest taker order")
 
     informed_per_s: float = Field(
         1.85, ge=0, le=100, description="informed takers' looks at the market per second"
@@ -104,7 +113,9 @@ class MarketModelConfig(Section):
     informed_edge_bps: float = Field(
         0.82, ge=0, le=100, description="edge beyond the best price at which the informed trade"
     )
-    informed_size_usd: float = Field(600.0, gt=0, description="median size of an informed taker")
+    informed_size_usd: float = Field(
+        600.0, gt=0, le=10**9, description="median size of an informed taker"
+    )
     informed_size_log_sd: float = Field(1.6, ge=0, le=4, description="log sd of informed sizes")
     informed_sweep_share: float = Field(
         0.13, ge=0, le=1, description="share of informed takers who take all that leaves an edge"
@@ -112,12 +123,14 @@ class MarketModelConfig(Section):
 
     maker_levels: int = Field(16, ge=2, le=64, description="price levels makers quote per side")
     maker_depth_usd: float = Field(
-        55_000.0, gt=0, description="equilibrium size of one level at median volatility"
+        55_000.0, gt=0, le=10**9, description="equilibrium size of one level at median volatility"
     )
     maker_behind_share: float = Field(
         0.08, gt=0, le=10, description="size of levels behind the best as a share of the best's"
     )
-    maker_lump_usd: float = Field(4500.0, gt=0, description="median size of one maker order")
+    maker_lump_usd: float = Field(
+        4500.0, gt=0, le=10**9, description="median size of one maker order"
+    )
     maker_near_cancel_per_s: float = Field(
         0.6, gt=0, le=10, description="cancel rate of a maker order near the best"
     )

@@ -32,6 +32,8 @@ from market_maker.runtime.journal_records import (
 )
 
 _MEGABYTE: Final = 1_000_000
+_MAX_UNSYNCED: Final = 256
+"""Full files that may wait for the disk; with more of them the journal counts as failed."""
 _PATTERN: Final = "journal-*.jsonl"
 
 
@@ -220,6 +222,10 @@ class FileJournal:
         return segment
 
     def _rotate(self, *, quiet: bool = False) -> bool:
+        if self._syncer.backlog >= _MAX_UNSYNCED:
+            if not quiet:
+                self._fail("sync: the disk does not keep up")
+            return False
         try:
             segment = self._open_segment()
         except OSError as error:
@@ -270,6 +276,11 @@ class _Syncer:
         self.error = ""
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._thread.start()
+
+    @property
+    def backlog(self) -> int:
+        """Files that wait to be looked after."""
+        return self._orders.qsize()
 
     def follow(self, segment: _Segment) -> None:
         """Sync and close the file in hand, then look after `segment`."""
