@@ -102,6 +102,7 @@ def test_kill_is_idempotent_and_stays_latched_across_restarts() -> None:
     again(first).run(stay)
 
 
+@pytest.mark.scenario("SC97")
 def test_killing_one_market_leaves_the_other_quoting() -> None:
     async def work(run: VirtualRun) -> None:
         await until(lambda: quotes_both_sides(run), 15.0)

@@ -17,6 +17,7 @@ from market_maker.core.errors import ExitCode
 from market_maker.core.events import (
     Event,
     Fill,
+    FundingPayment,
     Liquidity,
     PositionReport,
     RejectReason,
@@ -139,6 +140,33 @@ def test_an_answer_without_a_position_is_not_taken_for_flat() -> None:
 
     quiet = {"simulated": {"market": {"noise_per_s": 0.0, "informed_per_s": 0.0}}}
     run = VirtualRun(configured(venue=quiet), seed=84, wrap=lambda venue, _: Empty(venue))
+    run.exchange.foreign_trade(SOL, Side.BUY, 15_000, 100)
+    run.run(work)
+
+
+# SC75 -------------------------------------------------------------------------------------------
+
+
+class Unpaid(Relay):
+    """The stream never tells of funding."""
+
+    async def open(self, sink: Sink) -> None:
+        await super().open(lambda event: None if isinstance(event, FundingPayment) else sink(event))
+
+
+@pytest.mark.scenario("SC75")
+@pytest.mark.parametrize("relay", [Relay, Unpaid])
+def test_funding_that_was_paid_is_in_the_books_to_the_last_unit(relay: type[Relay]) -> None:
+    async def work(run: VirtualRun) -> None:
+        ledger = bot_of(run).strategy.parts.ledger
+        await until(lambda: len(run.exchange.funding_payments(SOL)) >= 2, 300.0)
+        paid = sum(payment.amount for payment in run.exchange.funding_payments(SOL))
+        await until(lambda: ledger.pnl().funding == paid != 0, 10.0)
+        assert await run.stop() is ExitCode.CLEAN
+
+    quiet = {"noise_per_s": 0.0, "informed_per_s": 0.0}
+    venue = {"simulated": {"funding_interval_s": 60, "funding_mean_bps": 5.0, "market": quiet}}
+    run = VirtualRun(configured(venue=venue), seed=88, wrap=lambda inner, _: relay(inner))
     run.exchange.foreign_trade(SOL, Side.BUY, 15_000, 100)
     run.run(work)
 

@@ -235,7 +235,7 @@ class MarketBot:
                 break
             else:
                 await asyncio.sleep(self._config.resync_backoff_s)
-        return await self._verify_flat()
+        return not self.skip_flatten and await self._verify_flat()
 
     async def _verify_flat(self) -> bool:
         """Ask the venue for what is left of the position, and tell it."""
