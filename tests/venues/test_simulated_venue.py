@@ -429,7 +429,7 @@ def test_terms_of_trade_reach_the_instrument() -> None:
     config = SimulatedConfig(maker_fee_bps=-1, leverage=7, min_notional=11)
     instrument = open_exchange(config, 1, {SOL: config}).instrument(SOL)
     told = (instrument.maker_fee_rate, instrument.max_leverage, instrument.min_notional)
-    assert told == (Decimal("-0.0001"), 7, 11)
+    assert told == (Decimal("-0.0001"), Decimal(7), Decimal(11))
 
 
 @given(st.floats(0, 500), st.floats(0.1, 100), st.floats(0, 1.5), st.integers(0, 2**32))
