@@ -67,6 +67,7 @@ class VirtualRun:
         self.exchange = exchange or open_exchange(settings.venue.simulated, seed, own)
         self.store = store or MemoryStore()
         self.log: list[tuple[str, str, str]] = []
+        self.started = asyncio.Event()
         self.bot: Bot
         self._symbols = markets
         self._seed = seed
@@ -75,11 +76,16 @@ class VirtualRun:
         self._wrap = wrap
         self._epoch = 0
 
-    def run(self, work: Callable[[VirtualRun], Awaitable[_T]]) -> _T:
-        """Start the bot, do `work`, and close the loop; the bot is left as `work` leaves it."""
+    def run(
+        self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool = False
+    ) -> _T:
+        """Start the bot, do `work`, and close the loop; the bot is left as `work` leaves it.
+
+        With `at_once` the work does not wait for the start; `started` tells of it.
+        """
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-                return runner.run(self._session(work))
+                return runner.run(self._session(work, at_once=at_once))
         finally:
             self.loop.close()
 
@@ -96,7 +102,13 @@ class VirtualRun:
         """Shut the bot down."""
         return await self.bot.shutdown(self._epoch)
 
-    async def _session(self, work: Callable[[VirtualRun], Awaitable[_T]]) -> _T:
+    async def _start(self) -> None:
+        await self.bot.start()
+        self.started.set()
+
+    async def _session(
+        self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool
+    ) -> _T:
         state = StateStore(self.store)
         self._epoch = state.next_epoch(self.clock.now_ns())
         state.take_clean_stop()
@@ -134,10 +146,13 @@ class VirtualRun:
                 partial(self._journal, symbol),
             )
             self.bot.add(market)
+        starting = asyncio.get_running_loop().create_task(self._start())
         try:
-            await self.bot.start()
+            if not at_once:
+                await starting
             return await work(self)
         finally:
+            starting.cancel()
             # An abrupt end: nothing is cancelled at the venue, and no task outlives the loop.
             for trading in self.bot.markets.values():
                 await trading.bot.supervisor.stop(timeout_s=_LET_GO_S)

@@ -300,6 +300,10 @@ class Ledger:
         """Venue time from which executions must be read to miss none."""
         return self._memory.watermark_ns
 
+    def has_counted(self, trade_id: str) -> bool:
+        """Whether an execution is in the books; as long as the venue may repeat it."""
+        return trade_id in self._memory.seen
+
     @property
     def position_report(self) -> PositionReport | None:
         """Newest position that the venue reported."""

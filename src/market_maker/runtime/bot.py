@@ -191,9 +191,14 @@ class Bot:
         await asyncio.gather(*(each.bot.rearm() for each in hit))
         return released
 
+    @property
+    def rearming(self) -> bool:
+        """Whether a rearm that was begun still runs."""
+        return self._rearming is not None and not self._rearming.done()
+
     def begin_rearm(self) -> None:
         """Rearm from a signal handler; idempotent while it runs."""
-        if self._rearming is None or self._rearming.done():
+        if not self.rearming:
             self._rearming = asyncio.get_running_loop().create_task(self._rearm_all())
 
     async def _rearm_all(self) -> None:

@@ -27,7 +27,7 @@ from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
 
 from market_maker.core.errors import InvariantError
 from market_maker.core.randomness import RandomStream
-from market_maker.runtime.sim_parts import Feed, SimHandle, SimTask
+from market_maker.runtime.sim_parts import Feed, SimHandle, SimTask, close_generator
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -101,6 +101,10 @@ class SimLoop(asyncio.AbstractEventLoop):
     def time_ns(self) -> int:
         """Nanoseconds since the loop was made, exact."""
         return self._now_ns
+
+    def stall(self, duration_ns: int) -> None:
+        """Let time pass while nothing runs, as in a process that hangs; what is due runs late."""
+        self._now_ns += max(0, duration_ns)
 
     # -- scheduling -------------------------------------------------------------------
 
@@ -327,7 +331,7 @@ class SimLoop(asyncio.AbstractEventLoop):
             feed.delivered = True
             feed.callback(feed.item)
         elif timers:
-            self._now_ns = timers[0][0]
+            self._now_ns = max(self._now_ns, timers[0][0])
         else:
             self._raise_stuck(DeadlockError, "nothing is scheduled")
 
@@ -425,7 +429,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _generator_ends(self, generator: AsyncGenerator[Any, Any]) -> None:
         self._generators.pop(id(generator), None)
         if not self._closed:
-            self.create_task(_close_generator(generator))
+            self.create_task(close_generator(generator))
 
     async def shutdown_asyncgens(self) -> None:
         """Close every asynchronous generator that is still open, in the order of their first use."""
@@ -475,10 +479,6 @@ class SimLoop(asyncio.AbstractEventLoop):
     sock_sendfile = _refuse("sock_sendfile")
     add_signal_handler = _refuse("add_signal_handler")
     remove_signal_handler = _refuse("remove_signal_handler")
-
-
-async def _close_generator(generator: AsyncGenerator[Any, Any]) -> None:
-    await generator.aclose()
 
 
 class VirtualClock:

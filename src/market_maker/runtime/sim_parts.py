@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from typing import Any, Final, TypeVar
 
 from market_maker.core.errors import InvariantError
@@ -121,3 +121,8 @@ class Feed:
             msg = f"the feed goes back in time: {self.t_ns} ns after {now_ns} ns"
             raise InvariantError(msg)
         return True
+
+
+async def close_generator(generator: AsyncGenerator[Any, Any]) -> None:
+    """Close one generator that its owner left open."""
+    await generator.aclose()

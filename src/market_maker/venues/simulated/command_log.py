@@ -98,12 +98,16 @@ class CancelShadow(msgspec.Struct, frozen=True, gc=False, tag="g", array_like=Tr
 
 
 class ForeignTrade(msgspec.Struct, frozen=True, gc=False, tag="f", array_like=True):
-    """Somebody else trades this account; `qty` is positive."""
+    """Somebody else trades this account, or an ended order of ours fills beyond its quantity.
+
+    `qty` is positive; `client_id` names the order.
+    """
 
     symbol: str
     side: Side
     price: int
     qty: int
+    client_id: str = ""
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False, tag="m", array_like=True):

@@ -24,6 +24,7 @@ from market_maker.core.events import (
     Fill,
     FundingPayment,
     FundingUpdate,
+    OrderState,
     OrderUpdate,
     PositionReport,
 )
@@ -286,6 +287,14 @@ class SimulatedExchange:
     def foreign_trade(self, symbol: str, side: Side, price: int, qty: int) -> None:
         """Let somebody else trade the account, at the taker fee."""
         self._commit(log.ForeignTrade(symbol, side, price, qty))
+
+    def overfill(self, symbol: str, client_id: str, qty: int) -> None:
+        """Let an order that has ended fill by `qty` more, as venues with a fault of their own do."""
+        order = self._market(symbol).records.find(client_id)
+        if order is None or order.state is OrderState.OPEN:
+            msg = f"no ended order {client_id}"
+            raise ValueError(msg)
+        self._commit(log.ForeignTrade(symbol, order.side, order.price, qty, client_id))
 
     def transfer(self, amount: int) -> None:
         """Deposit money, or withdraw it."""

@@ -231,11 +231,14 @@ class ListedMarket:
         for order in list(self.records.open.values()):
             self.cancel(now_ns, order, reason)
 
-    def trade_outside(self, now_ns: int, name: str, signed_qty: int, price: int, fee: int) -> None:
+    def trade_outside(
+        self, now_ns: int, name: str, venue_id: str, signed_qty: int, price: int, fee: int
+    ) -> None:
         """Change the position by a trade that is not in this book (a liquidation, somebody else)."""
         self.account.trade(self.line, signed_qty, price, fee)
         side = Side.BUY if signed_qty > 0 else Side.SELL
-        self._record_fill(now_ns, name, name, side, price, abs(signed_qty), fee, Liquidity.TAKER)
+        qty = abs(signed_qty)
+        self._record_fill(now_ns, name, venue_id, side, price, qty, fee, Liquidity.TAKER)
         self._sync(now_ns)
         self.report(now_ns)
 

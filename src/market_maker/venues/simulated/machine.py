@@ -256,9 +256,8 @@ class Machine:
             fee = -(-line.payoff.notional(line.qty, price) * rate // _RATE)
             self._numbers += 1
             name = f"liquidation-{self._numbers}"
-            market.trade_outside(
-                now_ns, name, -line.qty, price, min(fee, max(0, account.margin_balance))
-            )
+            fee = min(fee, max(0, account.margin_balance))
+            market.trade_outside(now_ns, name, name, -line.qty, price, fee)
         account.cash += max(0, -account.margin_balance)
 
     # -- requests -----------------------------------------------------------------------
@@ -324,7 +323,12 @@ class Machine:
         fee = market.line.fee(command.qty, command.price, maker=False)
         self._numbers += 1
         signed = command.qty if command.side is Side.BUY else -command.qty
-        market.trade_outside(self.now_ns, f"foreign-{self._numbers}", signed, command.price, fee)
+        name = venue_id = f"foreign-{self._numbers}"
+        order = market.records.find(command.client_id) if command.client_id else None
+        if order is not None:
+            name, venue_id = order.client_id, order.venue_id
+            order.filled += command.qty
+        market.trade_outside(self.now_ns, name, venue_id, signed, command.price, fee)
         return _DONE
 
     def _transfer(self, command: log.Transfer) -> Reply:

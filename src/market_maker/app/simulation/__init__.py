@@ -1,0 +1,1 @@
+"""Proof by simulation: the bot against a faulty venue, judged by the exchange's own books."""

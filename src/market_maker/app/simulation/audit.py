@@ -1,0 +1,416 @@
+"""What must always hold, checked against the exchange's own books before every event.
+
+Owns the executable form of section 6 of DESIGN.md, S1 to S18. It stands at both ends of a
+market's bot: `Tap` between bot and venue sees what is sent, `AuditedJournal` sees every event as it
+is about to be applied. It reads the bot's public state and the exchange as an oracle and changes
+neither. A statement that does not hold is kept, with when and about which order: the bot
+survives exceptions at its wire, so raising would prove nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import cast, get_args
+
+import msgspec
+
+from market_maker.app.virtual import VirtualRun
+from market_maker.core.commands import Approved, CancelRequest
+from market_maker.core.events import (
+    BookDelta,
+    Event,
+    Fill,
+    OrderUpdate,
+    RequestKind,
+    RequestOutcome,
+    TradePrint,
+)
+from market_maker.core.instrument import NANOS, Instrument, Payoff
+from market_maker.core.reasons import HaltReason
+from market_maker.core.side import Side
+from market_maker.core.units import Grid
+from market_maker.ledger.order_lifecycle import TERMINAL, OrderStatus
+from market_maker.runtime.journal import DigestJournal
+from market_maker.runtime.journal_records import CallMade, Record
+from market_maker.runtime.strategy import Strategy
+
+_KEPT = 40
+"""Violations kept in full; more of them say nothing new."""
+
+_RECORDS_KEPT = 4_000
+"""Journal records kept for the trace of a failing seed."""
+
+_EVENTS = frozenset(get_args(Event))
+
+_MOST_RECORDS = 20_000
+"""S16: what a ledger may hold however long it runs."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """One statement that did not hold."""
+
+    at_s: float
+    statement: str
+    detail: str
+    client_id: str = ""
+
+    def __str__(self) -> str:
+        """One line."""
+        order = f" (order {self.client_id})" if self.client_id else ""
+        return f"{self.at_s:.3f} s: {self.statement}: {self.detail}{order}"
+
+
+class Audit:
+    """Watches every market of the sessions of one seed."""
+
+    def __init__(self) -> None:
+        """Begin before the first session."""
+        self.run: VirtualRun
+        self.violations: list[Violation] = []
+        self.broken = 0
+        self.events = 0
+        self.orders = 0
+        self.began_s = 0.0
+        self.taps: dict[str, MarketAudit] = {}
+        self._ids: dict[str, None] = {}
+        self._tokens: dict[int, None] = {}
+        self._sent: deque[tuple[int, bool]] = deque()
+        self._paused_until_ns = {True: 0, False: 0}
+        self.journals: dict[str, AuditedJournal] = {}
+        self.exogenous: dict[str, int] = {}
+
+    # -- wiring -------------------------------------------------------------------------
+
+    def watch(self, run: VirtualRun) -> None:
+        """Follow one session; the ids and tokens of earlier ones stay known."""
+        self.run = run
+        self.taps = {}
+        self._tokens.clear()
+        self._sent.clear()
+
+    def market(self, symbol: str) -> MarketAudit:
+        """The audit of one market in this session."""
+        tap = self.taps.get(symbol)
+        if tap is None:
+            tap = self.taps[symbol] = MarketAudit(self, symbol)
+        return tap
+
+    def journal(self, symbol: str) -> AuditedJournal:
+        """A journal that has the books checked before every event."""
+        journal = AuditedJournal(self.market(symbol))
+        self.journals[f"{len(self.journals)}/{symbol}"] = journal
+        return journal
+
+    def digest(self) -> str:
+        """Digest over the journals of all sessions."""
+        return "-".join(journal.digest()[:16] for journal in self.journals.values())
+
+    def fail(self, statement: str, detail: str, client_id: str = "") -> None:
+        """Keep a statement that did not hold."""
+        self.broken += 1
+        if len(self.violations) < _KEPT:
+            at_s = self.began_s + self.run.loop.time()
+            self.violations.append(Violation(at_s, statement, detail, client_id))
+
+    def expect(self, holds: bool, statement: str, detail: str, client_id: str = "") -> None:  # noqa: FBT001 - reads as the sentence it is
+        """Keep a statement unless it holds."""
+        if not holds:
+            self.fail(statement, detail, client_id)
+
+    # -- requests of the account --------------------------------------------------------
+
+    def sending(self, *, order: bool) -> None:
+        """S12: every window keeps its budget and the cancels' share; a pause is obeyed."""
+        risk = self.run.settings.risk
+        now_ns = self.run.clock.now_ns()
+        sent = self._sent
+        sent.append((now_ns, order))
+        oldest_ns = now_ns - int(risk.request_window_s * NANOS)
+        while sent[0][0] <= oldest_ns:
+            sent.popleft()
+        orders = sum(is_order for _, is_order in sent)
+        self.expect(len(sent) <= risk.requests_per_window, "S12", f"{len(sent)} requests")
+        most = risk.requests_per_window * (1 - risk.cancel_reserve)
+        self.expect(orders <= most, "S12", f"{orders} orders in one window")
+        pause_ns = self._paused_until_ns[order] - now_ns
+        self.expect(pause_ns <= 0, "S12", f"sent {pause_ns / NANOS:.3f} s before the pause is over")
+
+    def answered(self, outcome: RequestOutcome, *, order: bool) -> None:
+        """Note a pause that the venue asked for."""
+        if outcome.retry_after_ns:
+            until_ns = self.run.clock.now_ns() + outcome.retry_after_ns
+            self._paused_until_ns[order] = max(self._paused_until_ns[order], until_ns)
+
+    def fresh_id(self, client_id: str) -> None:
+        """S15: an id is used once, over all sessions."""
+        self.expect(client_id not in self._ids, "S15", "a client id used twice", client_id)
+        self._ids[client_id] = None
+
+    def fresh_token(self, order: Approved) -> None:
+        """S3: an approval is used once."""
+        used = order.token in self._tokens
+        self.expect(not used, "S3", "an approval used twice", order.client_id)
+        self._tokens[order.token] = None
+
+    # -- exogenous events ---------------------------------------------------------------
+
+    def happened(self, symbol: str, trade_id: str, signed_qty: int) -> None:
+        """A trade that no order of ours explains changed the position at the exchange."""
+        self.exogenous[trade_id] = signed_qty
+        if symbol in self.taps:
+            self.taps[symbol].surprised(trade_id, signed_qty)
+
+
+class MarketAudit:
+    """One market's statements."""
+
+    def __init__(self, audit: Audit, symbol: str) -> None:
+        """Nothing is judged before the bot exists."""
+        self.audit = audit
+        self.symbol = symbol
+        self._synced = False
+        self._last_ns = 0
+        self._largest_limit = 0
+        self._excess = (0, 0)
+        self._unseen: dict[str, int] = {}
+        self._lives: dict[str, tuple[OrderStatus, int]] = {}
+        self._concerned = ""
+        self._orders_version = -1
+        exchange = audit.run.exchange
+        self._inherited = exchange.worst_case(symbol) if symbol in exchange.symbols else (0, 0)
+
+    @property
+    def strategy(self) -> Strategy:
+        """The bot's."""
+        return self.audit.run.bot.markets[self.symbol].bot.strategy
+
+    @property
+    def instrument(self) -> Instrument:
+        """The market's rules as the bot knows them."""
+        return self.strategy.parts.market.instrument
+
+    def surprised(self, trade_id: str, signed_qty: int) -> None:
+        """S1: the excess of an exogenous trade is the trade's, until our books have it S2 too."""
+        self._unseen[trade_id] = signed_qty
+        long, short = self._excess
+        self._excess = (long + max(0, signed_qty), short + min(0, signed_qty))
+
+    def adopted(self) -> None:
+        """An operator had the books follow the venue: nothing is unseen any more."""
+        self._unseen.clear()
+
+    # -- every event --------------------------------------------------------------------
+
+    def before(self, event: Event) -> None:
+        """Judge the state that the event before left behind."""
+        audit = self.audit
+        audit.events += 1
+        if event.recv_ns < self._last_ns:
+            audit.fail("S17", f"{type(event).__name__} goes back in time")
+        self._last_ns = event.recv_ns
+        if self.symbol not in audit.run.bot.markets:
+            return
+        self.check()
+        if not isinstance(event, BookDelta | TradePrint):
+            self._concerned = getattr(event, "client_id", "")
+
+    def check(self) -> None:
+        """Statements that hold at every instant."""
+        audit = self.audit
+        strategy = self.strategy
+        ledger = strategy.parts.ledger
+        self._check_exposure(strategy)
+        if ledger.pnl().total != ledger.equity_change:
+            audit.fail("S13", "the parts of the P&L do not sum to the change in equity")
+        if self._concerned:
+            self._check_life(self._concerned)
+            self._concerned = ""
+        if ledger.orders_version != self._orders_version:
+            self._orders_version = ledger.orders_version
+            self._check_own_book()
+
+    def _check_exposure(self, strategy: Strategy) -> None:
+        """S1 and S2: what the exchange could do to us is inside what we reckon with."""
+        audit = self.audit
+        ledger = strategy.parts.ledger
+        worst_long, worst_short = audit.run.exchange.worst_case(self.symbol)
+        # What an earlier session left may be unknown until the gate opens for the first time.
+        self._synced |= strategy.parts.gate.is_open or self._inherited == (0, 0)
+        if self._synced:
+            long_ns, short_ns = ledger.worst_long, ledger.worst_short
+            if self._unseen:
+                self._forget_seen()
+                long_ns += sum(qty for qty in self._unseen.values() if qty > 0)
+                short_ns += sum(qty for qty in self._unseen.values() if qty < 0)
+            if long_ns < worst_long or short_ns > worst_short:
+                audit.fail(
+                    "S2",
+                    f"ours {long_ns}/{short_ns}, the exchange's {worst_long}/{worst_short}",
+                )
+        limits = strategy.parts.risk.limits
+        self._largest_limit = max(self._largest_limit, limits.hard_long, limits.hard_short)
+        most_long = max(self._largest_limit, self._inherited[0]) + self._excess[0]
+        most_short = min(-self._largest_limit, self._inherited[1]) + self._excess[1]
+        if worst_long > most_long or worst_short < most_short:
+            audit.fail("S1", f"{worst_long}/{worst_short} beyond {most_long}/{most_short}")
+
+    def _forget_seen(self) -> None:
+        ledger = self.strategy.parts.ledger
+        for trade_id in [each for each in self._unseen if ledger.has_counted(each)]:
+            del self._unseen[trade_id]
+
+    def _check_own_book(self) -> None:
+        """S7 and S8 on our books and on the exchange's, L2 and S6 between them."""
+        audit = self.audit
+        ledger = self.strategy.parts.ledger
+        bid, ask = ledger.own_touch()
+        if bid and ask and bid >= ask:
+            audit.fail("S8", f"own bid {bid} against own ask {ask}")
+        levels = [order.level for order in ledger.live_orders() if order.level is not None]
+        if len(levels) != len(set(levels)):
+            audit.fail("S7", "two live orders in one slot")
+        bids, asks = [0], [1 << 62]
+        for order in audit.run.exchange.open_orders(self.symbol):
+            (bids if order.side is Side.BUY else asks).append(order.price)
+            record = ledger.order(order.client_id)
+            if record is None:
+                if self._synced:
+                    audit.fail("L2", "an order that we do not track", order.client_id)
+            elif not record.live:
+                audit.fail("S6", f"{record.status.value} for us, open there", order.client_id)
+        if max(bids) >= min(asks):
+            audit.fail("S8", "own orders cross at the exchange")
+
+    def _check_life(self, client_id: str) -> None:
+        """S5 and S6: fills never decrease, closed orders stay closed."""
+        audit = self.audit
+        record = self.strategy.parts.ledger.order(client_id)
+        if record is None:
+            self._lives.pop(client_id, None)
+            return
+        status, seen = self._lives.get(client_id, (record.status, 0))
+        if record.seen < seen:
+            audit.fail("S5", "filled quantity decreased", client_id)
+        # An amendment downwards may meet an order that has filled more already.
+        most = max(record.qty, record.alt_qty, *(qty for _, qty in record.past), 0)
+        if record.seen > most + record.overfilled:
+            audit.fail("S5", f"{record.seen} of {most} filled, no overfill recorded", client_id)
+        if status in TERMINAL and record.status not in TERMINAL:
+            audit.fail("S6", f"{status.value} became {record.status.value}", client_id)
+        self._lives[client_id] = (record.status, record.seen)
+
+    # -- what the bot sends -------------------------------------------------------------
+
+    def sending(self, order: Approved) -> None:
+        """S1, S3, S9, S10 and S11 at the instant of sending."""
+        audit = self.audit
+        audit.orders += 1
+        audit.sending(order=True)
+        audit.fresh_token(order)
+        amends = order.kind is RequestKind.AMEND
+        if not amends:
+            audit.fresh_id(order.client_id)
+        client_id = order.client_id
+        parts, view = self.strategy.parts, self.strategy.view
+        record = parts.ledger.order(client_id)
+        if record is None:
+            audit.fail("S3", "not reserved", client_id)
+            return
+        terms = (record.alt_price, record.alt_qty) if amends else (record.price, record.qty)
+        told = (order.token, order.side, order.level, order.price, order.qty)
+        booked = (record.token, record.side, record.level, *terms)
+        audit.expect(told == booked, "S3", f"sent {told}, approved {booked}", client_id)
+        sane = min(order.price, order.qty) > 0
+        on_grid = sane and Grid(self.instrument).on_grid(order.price, order.qty)
+        audit.expect(on_grid, "S10", f"{order.qty} @ {order.price} is off the grid", client_id)
+        if order.post_only:
+            audit.expect(view.valid, "S10", f"priced from a {view.verdict} book", client_id)
+            far = view.touch_ask if order.side is Side.BUY else view.touch_bid
+            passive = order.side * (order.price - far) < 0
+            audit.expect(passive, "S9", f"{order.price} crosses {far}", client_id)
+        if not (order.reduce_only and order.level is None):
+            closed = ", ".join(parts.gate.reasons)
+            audit.expect(parts.gate.is_open, "S11", f"sent while halted: {closed}", client_id)
+            killed = audit.run.bot.account.kill.engaged
+            audit.expect(not killed, "S11", "sent while killed", client_id)
+        self._judge_limit(order, enlarges=not amends or order.qty > record.qty)
+
+    def _judge_limit(self, order: Approved, *, enlarges: bool) -> None:
+        """S1: what is sent fits the limit in force, whatever else is under way."""
+        if not enlarges or order.reduce_only:
+            return
+        ledger, limits = self.strategy.parts.ledger, self.strategy.parts.risk.limits
+        if order.side is Side.BUY:
+            worst, limit = ledger.worst_long, limits.hard_long
+        else:
+            worst, limit = -ledger.worst_short, limits.hard_short
+        self.audit.expect(worst <= limit, "S1", f"{worst} of {limit}", order.client_id)
+
+    def cancelling(self) -> None:
+        """S12 for cancels."""
+        self.audit.sending(order=False)
+
+    # -- ends ---------------------------------------------------------------------------
+
+    def check_session_end(self) -> None:
+        """S14, S16 and S18, when a session is over."""
+        audit = self.audit
+        ledger = self.strategy.parts.ledger
+        audit.expect(len(ledger) < _MOST_RECORDS, "S16", f"{len(ledger)} records in the ledger")
+        audit.expect(len(self.strategy.repairs) <= 3, "S16", "repairs pile up")
+        for reason in (HaltReason.TASK_DIED, HaltReason.INVARIANT):
+            halt = self.strategy.parts.gate.reasons.get(reason)
+            audit.expect(halt is None, "S18", f"{reason.value}: {halt.detail if halt else ''}")
+
+    def disagreements(self) -> tuple[str, ...]:
+        """L1, L2, L5, S4 and S14: where books differ from the exchange's; empty once converged."""
+        exchange, strategy = self.audit.run.exchange, self.strategy
+        ledger = strategy.parts.ledger
+        found = []
+        position = exchange.position(self.symbol)
+        if ledger.position != position:
+            found.append(f"L1: position {ledger.position}, the exchange's is {position}")
+        theirs = {order.client_id for order in exchange.open_orders(self.symbol)}
+        strangers = sorted(theirs - {order.client_id for order in ledger.live_orders()})
+        if strangers:
+            found.append(f"L2: not tracked: {', '.join(strangers)}")
+        unknown = [order.client_id for order in ledger.unknown_orders(self.audit.run.clock.now_ns())]
+        if unknown:
+            found.append(f"L5: unknown: {', '.join(unknown)}")
+        return tuple(found)
+
+    def check_fills(self, *, adopted: bool) -> None:
+        """S4: each execution was counted, once; S14: cash and position are their sums."""
+        audit, exchange = self.audit, self.audit.run.exchange
+        ledger = self.strategy.parts.ledger
+        if adopted or ledger.opening_position or len(exchange.symbols) > 1:
+            return  # what was adopted came without its executions
+        fills = exchange.fills(self.symbol)
+        missing = [fill.trade_id for fill in fills if not ledger.has_counted(fill.trade_id)]
+        audit.expect(not missing, "S4", f"not counted: {', '.join(missing)}")
+        total = sum(fill.side * fill.qty for fill in fills)
+        audit.expect(ledger.position == total, "S14", f"position {ledger.position}, fills {total}")
+        value = Payoff(self.instrument).value(ledger.position, ledger.mid2)
+        change = exchange.cash - int(exchange.config.capital) * 10**18 + value
+        audit.expect(
+            change == ledger.equity_change, "S14", f"cash is {change - ledger.equity_change} off"
+        )
+
+
+class AuditedJournal(DigestJournal):
+    """Digests what is appended, has the books checked first, and keeps the last records."""
+
+    def __init__(self, market: MarketAudit) -> None:
+        """Serve one market of one session."""
+        super().__init__()
+        self.market = market
+        self.kept: deque[Record] = deque(maxlen=_RECORDS_KEPT)
+
+    def append(self, record: Record) -> None:
+        """Check, then digest one record."""
+        if type(record) in _EVENTS:
+            self.market.before(cast("Event", record))
+        elif isinstance(record, CallMade) and record.name == "adopt_position":
+            self.market.adopted()
+        self.kept.append(record)
+        super().append(record)

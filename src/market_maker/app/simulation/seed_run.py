@@ -1,0 +1,313 @@
+"""One seed: sessions amid faults, then healing, after which the bot must be well again.
+
+Owns the course of a seed and what is required at its ends (L1 to L6). What must hold all along is
+the audit's. The first phase alone would prove nothing: a bot that stops trading breaks no
+rule, so every seed ends with both sides quoted and a clean stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from market_maker.app.simulation.audit import Audit, AuditedJournal, Violation
+from market_maker.app.simulation.mischief import Mischief
+from market_maker.app.simulation.tap import Tap
+from market_maker.app.simulation.trace import trace_lines
+from market_maker.app.virtual import EPOCH_NS, VirtualRun
+from market_maker.config.schema import Settings
+from market_maker.core.errors import ExitCode
+from market_maker.core.instrument import NANOS
+from market_maker.core.randomness import RandomStream
+from market_maker.core.reasons import BotState, DecisionReason, KillReason
+from market_maker.core.side import SIDES
+from market_maker.runtime.market_bot import MarketBot
+from market_maker.runtime.stores import MemoryStore
+from market_maker.venues.base import Venue
+from market_maker.venues.faulty.faults import Fault, Plan
+from market_maker.venues.faulty.pauses import Pauses
+from market_maker.venues.faulty.skew import Skew
+from market_maker.venues.faulty.venue import FaultyVenue, Straggler
+from market_maker.venues.simulated.exchange import open_exchange
+
+WARM_UP_S = 60.0
+"""How long a healed bot may take to quote both sides beyond N: signals calm down in that time."""
+
+_POLL_S = 0.25
+_STAYS_S = 3.0
+"""How long the book must stay empty after a kill to count as empty."""
+
+_CLOSE_S = 5.0
+"""What letting go may take beyond the deadline of a shutdown."""
+
+_STOPS_AMID_FAULTS = 0.3
+"""Share of seeds whose bot is told to stop while faults go on."""
+
+_NAMED_SILENCE = frozenset(
+    {
+        DecisionReason.AT_LIMIT,
+        DecisionReason.REDUCE_ONLY_ZONE,
+        DecisionReason.TOXIC,
+        DecisionReason.COUNTER_TREND,
+        DecisionReason.EXTREME_VOLATILITY,
+        DecisionReason.IMBALANCE,
+    }
+)
+"""Reasons of the market or the inventory, not of any fault, for which a side may stay silent."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What is simulated under every seed."""
+
+    settings: Settings
+    markets: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    duration_s: float
+    certain: bool = False
+
+
+class SeedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened under one seed; `trace` tells the end of an order that broke a statement."""
+
+    seed: int
+    faults: dict[str, int]
+    events: int
+    orders: int
+    fills: int
+    digest: str
+    violations: tuple[Violation, ...]
+    broken: int
+    sessions: int
+    simulated_s: float
+    trace: tuple[str, ...] = ()
+
+
+class SeedRun:
+    """Runs one seed to its end."""
+
+    def __init__(self, seed: int, options: Options) -> None:
+        """Build the world of the seed: its exchange, its faults, its bot's memory."""
+        self.audit = Audit()
+        self._seed = seed
+        self._options = options
+        settings = options.settings
+        own = {name: settings.for_market(name).venue.simulated for name in options.markets}
+        self._exchange = open_exchange(settings.venue.simulated, seed, own)
+        self._store = MemoryStore()
+        self._plan = Plan(seed, options.faults, certain=options.certain)
+        self._course = RandomStream(seed, "course")
+        self._pauses = Pauses()
+        self._skew = Skew()
+        self._sessions = 0
+        self._left_s = options.duration_s
+        self._now_ns = EPOCH_NS
+        self._venues: dict[str, FaultyVenue] = {}
+        self._stragglers: list[tuple[str, Straggler]] = []
+        self._adopted = False
+        faulty = bool(self._plan.armed)
+        self._stops_amid = faulty and self._course.uniform() < _STOPS_AMID_FAULTS
+
+    def run(self) -> SeedReport:
+        """Run every session, judge the ends, and report."""
+        audit = self.audit
+        while not self._session():
+            pass
+        fills = sum(len(self._exchange.fills(symbol)) for symbol in self._options.markets)
+        return SeedReport(
+            seed=self._seed,
+            faults={fault.value: n for fault, n in sorted(self._plan.injected.items())},
+            events=audit.events,
+            orders=audit.orders,
+            fills=fills,
+            digest=audit.digest(),
+            violations=tuple(audit.violations),
+            broken=audit.broken,
+            sessions=self._sessions,
+            simulated_s=(self._now_ns - EPOCH_NS) / NANOS,
+            trace=trace_lines(audit.journals, audit.violations),
+        )
+
+    def _session(self) -> bool:
+        """One life of the bot's process; True if the seed is over."""
+        self._sessions += 1
+        run = VirtualRun(
+            self._options.settings,
+            self._options.markets,
+            seed=self._seed,
+            exchange=self._exchange,
+            store=self._store,
+            shuffle_seed=self._seed * 1_000 + self._sessions,
+            start_ns=self._now_ns,
+            journal=self._journal,
+            wrap=self._wrap,
+        )
+        self._venues = {}
+        self.audit.began_s = (self._now_ns - EPOCH_NS) / NANOS
+        self.audit.watch(run)
+        over = run.run(self._live, at_once=True)
+        self._now_ns = run.clock.now_ns()
+        self._stragglers = [
+            (symbol, straggler)
+            for symbol, venue in self._venues.items()
+            for straggler in venue.stragglers
+        ]
+        for task in run.loop.unhandled:
+            self.audit.fail("S18", f"nobody saw: {task.get('message')}: {task.get('exception')!r}")
+        if not over:
+            self._now_ns += round((0.2 + 3.0 * self._course.uniform()) * NANOS)
+        return over
+
+    def _journal(self, symbol: str) -> AuditedJournal:
+        return self.audit.journal(symbol)
+
+    def _wrap(self, venue: Venue, symbol: str) -> Venue:
+        faulty = FaultyVenue(venue, self._plan, self.audit.run.clock, self._pauses, self._skew)
+        self._venues[symbol] = faulty
+        return Tap(self.audit.market(symbol), faulty)
+
+    # -- one session --------------------------------------------------------------------
+
+    async def _live(self, run: VirtualRun) -> bool:
+        for symbol, straggler in self._stragglers:
+            self._venues[symbol].resume(straggler)
+        mischief = Mischief(
+            run, self._plan, self.audit, self._venues, self._pauses, self._skew
+        )
+        began_s = run.loop.time()
+        try:
+            if not self._plan.healed:
+                mischief.begin()
+                try:
+                    async with asyncio.timeout(max(self._left_s, 0.0)):
+                        await mischief.crashed.wait()
+                except TimeoutError:
+                    pass
+                else:
+                    self._left_s -= run.loop.time() - began_s
+                    return False
+                if self._stops_amid:
+                    await self._stop_amid_faults(run)
+                    self._plan.heal()
+                    await mischief.heal()
+                    return False
+            await mischief.heal()
+            await self._recover(run, mischief)
+            await self._stop(run)
+        finally:
+            mischief.end()
+            for tap in self.audit.taps.values():
+                tap.check_session_end()
+        return True
+
+    async def _recover(self, run: VirtualRun, mischief: Mischief) -> None:
+        """L1 to L5: the world is well again, so must the bot be."""
+        audit = self.audit
+        horizon_s = _horizon_s(self._options.settings)
+        await run.started.wait()
+        agreed = await _within(lambda: not self._disagreements(), horizon_s)
+        if not agreed:
+            for found in self._disagreements():
+                audit.fail(found[:2], f"not within {horizon_s:g} s of healing: {found[4:]}")
+        await self._require_quotes(run, mischief, "after healing")
+        if self._seed % 2:
+            run.bot.kill(KillReason.COMMAND, "simulated")
+            empty = await _within(lambda: not self._resting(), horizon_s)
+            audit.expect(empty, "L3", f"orders rest {horizon_s:g} s after a kill")
+            stays = not await _within(lambda: bool(self._resting()), _STAYS_S)
+            audit.expect(stays, "L3", "an order came back after a kill")
+            await run.bot.rearm()
+            await self._require_quotes(run, mischief, "after a kill and a rearm")
+
+    async def _require_quotes(self, run: VirtualRun, mischief: Mischief, when: str) -> None:
+        """L4; an operator rearms what only an operator may."""
+        patience_s = _horizon_s(self._options.settings) + WARM_UP_S
+        bots = [market.bot for market in run.bot.markets.values()]
+
+        async def quoted() -> None:
+            while not all(self._quotes(bot) for bot in bots):
+                if mischief.killed:
+                    run.bot.begin_rearm()
+                await asyncio.sleep(_POLL_S)
+
+        try:
+            async with asyncio.timeout(patience_s):
+                await quoted()
+        except TimeoutError:
+            for bot in bots:
+                if not self._quotes(bot):
+                    self.audit.fail("L4", f"{bot.symbol} {when}: {_silence(bot)}")
+
+    def _quotes(self, bot: MarketBot) -> bool:
+        """Whether a market quotes both sides, or leaves one out for a reason of its own."""
+        strategy = bot.strategy
+        if strategy.state is not BotState.QUOTING:
+            return False
+        resting = {order.side for order in self._exchange.open_orders(bot.symbol)}
+        for side in SIDES:
+            reasons = {
+                noted.decision.reason
+                for level, noted in strategy.noted.items()
+                if level.side is side
+            }
+            if side not in resting and not reasons & _NAMED_SILENCE:
+                return False
+        return bool(resting)
+
+    async def _stop(self, run: VirtualRun) -> None:
+        """L6 in a healthy world: a clean end with nothing resting and equal books."""
+        audit = self.audit
+        code = await run.stop()
+        audit.expect(code is ExitCode.CLEAN, "L6", f"the healed bot ended with {code.name}")
+        audit.expect(not self._resting(), "L6", "orders rest after a clean end")
+        for tap in audit.taps.values():
+            for found in tap.disagreements():
+                audit.fail(found[:2], f"after a clean end: {found[4:]}")
+            tap.check_fills(adopted=self._adopted)
+
+    async def _stop_amid_faults(self, run: VirtualRun) -> None:
+        """L6: the deadline is met whatever the venue does, and the exit code tells the truth."""
+        audit = self.audit
+        began_s = run.loop.time()
+        code = await run.stop()
+        took_s = run.loop.time() - began_s
+        most_s = self._options.settings.shutdown.timeout_s + _CLOSE_S
+        audit.expect(took_s <= most_s, "L6", f"the shutdown took {took_s:.1f} s of {most_s:g} s")
+        honest = code is ExitCode.ORDERS_MAY_REST or not self._resting()
+        audit.expect(honest, "L6", f"ended with {code.name} while orders rest")
+
+    def _resting(self) -> int:
+        return sum(len(self._exchange.open_orders(symbol)) for symbol in self._options.markets)
+
+    def _disagreements(self) -> list[str]:
+        return [found for tap in self.audit.taps.values() for found in tap.disagreements()]
+
+
+def _horizon_s(settings: Settings) -> float:
+    """N of DESIGN.md: in-flight horizon and three reconcile periods."""
+    return settings.ledger.in_flight_horizon_s + 3 * settings.runtime.reconcile_period_s
+
+
+async def _within(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether something comes to hold in time."""
+    waited_s = 0.0
+    while not condition():
+        if waited_s >= timeout_s:
+            return False
+        await asyncio.sleep(_POLL_S)
+        waited_s += _POLL_S
+    return True
+
+
+def _silence(bot: MarketBot) -> str:
+    """Why a market does not quote, in its own words."""
+    strategy = bot.strategy
+    halts = ", ".join(
+        f"{reason.value} ({halt.detail})" for reason, halt in strategy.parts.gate.reasons.items()
+    )
+    levels = "; ".join(
+        f"{level}: {noted.decision.reason.value} {noted.detail}".strip()
+        for level, noted in strategy.noted.items()
+    )
+    return f"{strategy.state.value}; halts: {halts or 'none'}; levels: {levels}"
