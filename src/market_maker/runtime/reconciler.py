@@ -166,11 +166,12 @@ class Reconciler:
         open_orders = await self._answer(venue.open_orders())
         fills = await self._answer(venue.fills(since_ns))
         for payment in await self._answer(venue.funding_payments(since_ns)):
-            self._strategy.learn(payment)
+            self._strategy.learn(payment, self._clock.now_ns())
         balance = await self._answer(venue.balance())
         position = await self._answer(venue.position())
-        self._strategy.learn(balance)
-        self._strategy.learn(position)
+        now_ns = self._clock.now_ns()
+        self._strategy.learn(balance, now_ns)
+        self._strategy.learn(position, now_ns)
         return VenueBooks(
             asked_ns=asked_ns,
             open_orders=open_orders,
@@ -185,10 +186,10 @@ class Reconciler:
         now_ns = self._clock.now_ns()
         match finding:
             case ApplyFill():
-                strategy.learn(finding.fill)
+                strategy.learn(finding.fill, now_ns)
                 return True
             case Resolve() | Adopt():
-                strategy.learn(finding.update)
+                strategy.learn(finding.update, now_ns)
                 return isinstance(finding, Adopt)
             case CancelOrphan():
                 request = strategy.cancel(finding.client_id, finding.venue_id, now_ns)

@@ -135,16 +135,19 @@ class Strategy:
             case Timer():
                 self._tick(now_ns)
             case RequestOutcome():
-                self._private(event)
+                self._private(event, now_ns)
             case _:
                 self.feeds.heard(now_ns)
-                self._private(event)
+                self._private(event, now_ns)
 
-    def learn(self, event: PrivateEvent) -> None:
-        """Apply what a query answered, which says nothing about the health of the stream."""
-        self._reports.journal.append(CallMade(event.recv_ns, "learn", {}))
+    def learn(self, event: PrivateEvent, now_ns: int) -> None:
+        """Apply what a query answered, which says nothing about the health of the stream.
+
+        The answer keeps the time at which it came; it is acted on now.
+        """
+        self._reports.journal.append(CallMade(now_ns, "learn", {}))
         self._reports.journal.append(event)
-        self._private(event)
+        self._private(event, now_ns)
 
     def halt(self, reason: HaltReason, now_ns: int, detail: str = "") -> None:
         """Close the gate for a reason; resting orders meet the fate it declares."""
@@ -263,7 +266,7 @@ class Strategy:
         mean_bps = loss_bps / fills if fills else 0.0
         return self.parts.pricing.expected_adverse_bps(mean_bps, fills)
 
-    def _private(self, event: PrivateEvent) -> None:
+    def _private(self, event: PrivateEvent, now_ns: int) -> None:
         applied = self.parts.ledger.apply(event)
         match event:
             case RequestOutcome():
@@ -274,10 +277,10 @@ class Strategy:
                 self.parts.risk.on_position(event)
             case OrderUpdate() | Fill() | FundingPayment():
                 pass
-        self._orders.account(applied, self.view, event.recv_ns)
+        self._orders.account(applied, self.view, now_ns)
         for anomaly in applied.anomalies:
             self.ask(Repair.RECONCILE, f"{anomaly.kind.value} {anomaly.client_id}")
-        self._follow_orders(event.recv_ns)
+        self._follow_orders(now_ns)
 
     def _follow_orders(self, now_ns: int) -> None:
         """Our orders changed: so may the book without them, the ladder and the levels."""

@@ -25,7 +25,7 @@ from market_maker.core.events import (
     RequestOutcome,
     TradePrint,
 )
-from market_maker.core.instrument import NANOS, Instrument, Payoff
+from market_maker.core.instrument import MONEY_SCALE, NANOS, Instrument, Payoff
 from market_maker.core.reasons import HaltReason
 from market_maker.core.side import Side
 from market_maker.core.units import Grid
@@ -60,6 +60,17 @@ class Violation(msgspec.Struct, frozen=True):
         return f"{self.at_s:.3f} s: {self.statement}: {self.detail}{order}"
 
 
+class Ceiling(msgspec.Struct):
+    """How far a market's worst case may reach over all sessions of a seed.
+
+    The largest limit that was in force when anything was sent, and what exogenous trades added.
+    """
+
+    limit: int = 0
+    bought: int = 0
+    sold: int = 0
+
+
 class Audit:
     """Watches every market of the sessions of one seed."""
 
@@ -77,7 +88,8 @@ class Audit:
         self._sent: deque[tuple[int, bool]] = deque()
         self._paused_until_ns = {True: 0, False: 0}
         self.journals: dict[str, AuditedJournal] = {}
-        self.exogenous: dict[str, int] = {}
+        self.transferred = 0
+        self.ceilings: dict[str, Ceiling] = {}
 
     # -- wiring -------------------------------------------------------------------------
 
@@ -87,6 +99,7 @@ class Audit:
         self.taps = {}
         self._tokens.clear()
         self._sent.clear()
+        self._paused_until_ns = {True: 0, False: 0}  # a new process knows of no pause
 
     def market(self, symbol: str) -> MarketAudit:
         """The audit of one market in this session."""
@@ -156,7 +169,9 @@ class Audit:
 
     def happened(self, symbol: str, trade_id: str, signed_qty: int) -> None:
         """A trade that no order of ours explains changed the position at the exchange."""
-        self.exogenous[trade_id] = signed_qty
+        ceiling = self.ceilings.setdefault(symbol, Ceiling())
+        ceiling.bought += max(0, signed_qty)
+        ceiling.sold += max(0, -signed_qty)
         if symbol in self.taps:
             self.taps[symbol].surprised(trade_id, signed_qty)
 
@@ -170,8 +185,6 @@ class MarketAudit:
         self.symbol = symbol
         self._synced = False
         self._last_ns = 0
-        self._largest_limit = 0
-        self._excess = (0, 0)
         self._unseen: dict[str, int] = {}
         self._lives: dict[str, tuple[OrderStatus, int]] = {}
         self._concerned = ""
@@ -190,10 +203,8 @@ class MarketAudit:
         return self.strategy.parts.market.instrument
 
     def surprised(self, trade_id: str, signed_qty: int) -> None:
-        """S1: the excess of an exogenous trade is the trade's, until our books have it S2 too."""
+        """S2: until our books have an exogenous trade, the difference is the trade's."""
         self._unseen[trade_id] = signed_qty
-        long, short = self._excess
-        self._excess = (long + max(0, signed_qty), short + min(0, signed_qty))
 
     def adopted(self) -> None:
         """An operator had the books follow the venue: nothing is unseen any more."""
@@ -201,13 +212,13 @@ class MarketAudit:
 
     # -- every event --------------------------------------------------------------------
 
-    def before(self, event: Event) -> None:
+    def before(self, event: Event, now_ns: int) -> None:
         """Judge the state that the event before left behind."""
         audit = self.audit
         audit.events += 1
-        if event.recv_ns < self._last_ns:
+        if now_ns < self._last_ns:
             audit.fail("S17", f"{type(event).__name__} goes back in time")
-        self._last_ns = event.recv_ns
+        self._last_ns = now_ns
         if self.symbol not in audit.run.bot.markets:
             return
         self.check()
@@ -248,9 +259,10 @@ class MarketAudit:
                     f"ours {long_ns}/{short_ns}, the exchange's {worst_long}/{worst_short}",
                 )
         limits = strategy.parts.risk.limits
-        self._largest_limit = max(self._largest_limit, limits.hard_long, limits.hard_short)
-        most_long = max(self._largest_limit, self._inherited[0]) + self._excess[0]
-        most_short = min(-self._largest_limit, self._inherited[1]) + self._excess[1]
+        ceiling = audit.ceilings.setdefault(self.symbol, Ceiling())
+        ceiling.limit = max(ceiling.limit, limits.hard_long, limits.hard_short)
+        most_long = ceiling.limit + ceiling.bought
+        most_short = -ceiling.limit - ceiling.sold
         if worst_long > most_long or worst_short < most_short:
             audit.fail("S1", f"{worst_long}/{worst_short} beyond {most_long}/{most_short}")
 
@@ -293,7 +305,7 @@ class MarketAudit:
             audit.fail("S5", "filled quantity decreased", client_id)
         # An amendment downwards may meet an order that has filled more already.
         most = max(record.qty, record.alt_qty, *(qty for _, qty in record.past), 0)
-        if record.seen > most + record.overfilled:
+        if record.seen > most + record.overfilled and not record.from_fill:
             audit.fail("S5", f"{record.seen} of {most} filled, no overfill recorded", client_id)
         if status in TERMINAL and record.status not in TERMINAL:
             audit.fail("S6", f"{status.value} became {record.status.value}", client_id)
@@ -391,7 +403,8 @@ class MarketAudit:
         total = sum(fill.side * fill.qty for fill in fills)
         audit.expect(ledger.position == total, "S14", f"position {ledger.position}, fills {total}")
         value = Payoff(self.instrument).value(ledger.position, ledger.mid2)
-        change = exchange.cash - int(exchange.config.capital) * 10**18 + value
+        capital = int(exchange.config.capital) * MONEY_SCALE + audit.transferred
+        change = exchange.cash - capital + value
         audit.expect(
             change == ledger.equity_change, "S14", f"cash is {change - ledger.equity_change} off"
         )
@@ -404,13 +417,19 @@ class AuditedJournal(DigestJournal):
         """Serve one market of one session."""
         super().__init__()
         self.market = market
+        self._learnt_ns = 0
         self.kept: deque[Record] = deque(maxlen=_RECORDS_KEPT)
 
     def append(self, record: Record) -> None:
         """Check, then digest one record."""
         if type(record) in _EVENTS:
-            self.market.before(cast("Event", record))
-        elif isinstance(record, CallMade) and record.name == "adopt_position":
-            self.market.adopted()
+            event = cast("Event", record)
+            self.market.before(event, self._learnt_ns or event.recv_ns)
+            self._learnt_ns = 0
+        elif type(record) is CallMade:
+            if record.name == "learn":
+                self._learnt_ns = record.now_ns
+            elif record.name == "adopt_position":
+                self.market.adopted()
         self.kept.append(record)
         super().append(record)

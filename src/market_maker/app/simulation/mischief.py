@@ -27,7 +27,7 @@ from market_maker.venues.faulty.venue import FaultyVenue
 
 _MARKET_FEEDS = (Feed.BOOK, Feed.TRADES, Feed.FUNDING)
 _LONGEST_SPELL_S = 20.0
-_OPERATOR_S = 6.0
+_OPERATOR_S = 4.0
 """How long an operator takes to look at a bot whose kill switch is engaged."""
 
 _SKEW_S = 2.0
@@ -81,19 +81,22 @@ class Mischief:
         loop = asyncio.get_running_loop()
         timed = [fault for fault in self._plan.armed if fault in TIMED]
         self._tasks = [loop.create_task(self._recur(fault)) for fault in timed]
-        self._tasks.append(loop.create_task(self.operate()))
+        self._tasks.append(loop.create_task(self._operate()))
 
-    async def heal(self) -> None:
-        """End everything that is under way: connections come back, pauses end."""
+    def calm(self) -> None:
+        """End every fault: nothing strikes any more, no pause holds, the venue is open and right."""
         self._plan.heal()
-        for task in self._tasks[:-1]:
-            task.cancel()
-        await asyncio.gather(*self._tasks[:-1], return_exceptions=True)
+        self.end()
         self._pauses.end()
         self._skew.step(self._run.clock.now_ns(), 0)
         for symbol, venue in self._venues.items():
             self._run.exchange.set_maintenance(symbol, closed=False)
             venue.unreachable = False
+
+    async def heal(self) -> None:
+        """Calm everything and bring the connections back."""
+        self.calm()
+        for venue in self._venues.values():
             if venue.streams is not None:
                 venue.streams.frozen = False
                 for feed in Feed:
@@ -105,19 +108,13 @@ class Mischief:
         for task in self._tasks:
             task.cancel()
 
-    async def operate(self) -> None:
+    async def _operate(self) -> None:
         """Rearm now and then, as somebody does who looks after the bot."""
         while True:
             await asyncio.sleep(_OPERATOR_S)
-            if self.killed:
-                with suppress(UnusableError):
-                    await self._run.bot.rearm()
-
-    @property
-    def killed(self) -> bool:
-        """Whether any kill switch is engaged."""
-        bot = self._run.bot
-        return any(m.bot.strategy.parts.risk.killed for m in bot.markets.values())
+            bots = [market.bot for market in self._run.bot.markets.values()]
+            if any(bot.strategy.parts.risk.killed for bot in bots):
+                self._run.bot.begin_rearm()
 
     async def _recur(self, fault: Fault) -> None:
         plan, act = self._plan, self._act[fault]
@@ -230,6 +227,7 @@ class Mischief:
     async def _transfer(self, _symbol: str, _length_s: float) -> None:
         units = self._plan.below(Fault.TRANSFER, 201) - 100
         self._run.exchange.transfer(units * MONEY_SCALE)
+        self._audit.transferred += units * MONEY_SCALE
 
     def _note_trade(self, symbol: str) -> None:
         fill = self._run.exchange.fills(symbol)[-1]

@@ -16,6 +16,7 @@ from market_maker.app.simulation.audit import Audit, AuditedJournal, Violation
 from market_maker.app.simulation.mischief import Mischief
 from market_maker.app.simulation.tap import Tap
 from market_maker.app.simulation.trace import trace_lines
+from market_maker.app.simulation.world import weather
 from market_maker.app.virtual import EPOCH_NS, VirtualRun
 from market_maker.config.schema import Settings
 from market_maker.core.errors import ExitCode
@@ -92,7 +93,7 @@ class SeedRun:
         self.audit = Audit()
         self._seed = seed
         self._options = options
-        settings = options.settings
+        self._settings = settings = weather(options.settings, seed)
         own = {name: settings.for_market(name).venue.simulated for name in options.markets}
         self._exchange = open_exchange(settings.venue.simulated, seed, own)
         self._store = MemoryStore()
@@ -133,7 +134,7 @@ class SeedRun:
         """One life of the bot's process; True if the seed is over."""
         self._sessions += 1
         run = VirtualRun(
-            self._options.settings,
+            self._settings,
             self._options.markets,
             seed=self._seed,
             exchange=self._exchange,
@@ -189,11 +190,10 @@ class SeedRun:
                     return False
                 if self._stops_amid:
                     await self._stop_amid_faults(run)
-                    self._plan.heal()
-                    await mischief.heal()
+                    mischief.calm()
                     return False
             await mischief.heal()
-            await self._recover(run, mischief)
+            await self._recover(run)
             await self._stop(run)
         finally:
             mischief.end()
@@ -201,16 +201,16 @@ class SeedRun:
                 tap.check_session_end()
         return True
 
-    async def _recover(self, run: VirtualRun, mischief: Mischief) -> None:
+    async def _recover(self, run: VirtualRun) -> None:
         """L1 to L5: the world is well again, so must the bot be."""
         audit = self.audit
-        horizon_s = _horizon_s(self._options.settings)
+        horizon_s = _horizon_s(self._settings)
         await run.started.wait()
         agreed = await _within(lambda: not self._disagreements(), horizon_s)
         if not agreed:
             for found in self._disagreements():
                 audit.fail(found[:2], f"not within {horizon_s:g} s of healing: {found[4:]}")
-        await self._require_quotes(run, mischief, "after healing")
+        await self._require_quotes(run, "after healing")
         if self._seed % 2:
             run.bot.kill(KillReason.COMMAND, "simulated")
             empty = await _within(lambda: not self._resting(), horizon_s)
@@ -218,16 +218,16 @@ class SeedRun:
             stays = not await _within(lambda: bool(self._resting()), _STAYS_S)
             audit.expect(stays, "L3", "an order came back after a kill")
             await run.bot.rearm()
-            await self._require_quotes(run, mischief, "after a kill and a rearm")
+            await self._require_quotes(run, "after a kill and a rearm")
 
-    async def _require_quotes(self, run: VirtualRun, mischief: Mischief, when: str) -> None:
+    async def _require_quotes(self, run: VirtualRun, when: str) -> None:
         """L4; an operator rearms what only an operator may."""
-        patience_s = _horizon_s(self._options.settings) + WARM_UP_S
+        patience_s = _horizon_s(self._settings) + WARM_UP_S
         bots = [market.bot for market in run.bot.markets.values()]
 
         async def quoted() -> None:
             while not all(self._quotes(bot) for bot in bots):
-                if mischief.killed:
+                if any(bot.strategy.parts.risk.killed for bot in bots):
                     run.bot.begin_rearm()
                 await asyncio.sleep(_POLL_S)
 
@@ -272,7 +272,7 @@ class SeedRun:
         began_s = run.loop.time()
         code = await run.stop()
         took_s = run.loop.time() - began_s
-        most_s = self._options.settings.shutdown.timeout_s + _CLOSE_S
+        most_s = self._settings.shutdown.timeout_s + _CLOSE_S
         audit.expect(took_s <= most_s, "L6", f"the shutdown took {took_s:.1f} s of {most_s:g} s")
         honest = code is ExitCode.ORDERS_MAY_REST or not self._resting()
         audit.expect(honest, "L6", f"ended with {code.name} while orders rest")

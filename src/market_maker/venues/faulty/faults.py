@@ -92,8 +92,8 @@ EVENTS = frozenset(
 TIMED = tuple(fault for fault in Fault if fault in SPELLS or fault in EVENTS)
 """Faults that come by the clock, in the catalogue's order."""
 
-_LEAST_CHANCE, _MOST_CHANCE = 0.01, 0.25
-_SHORTEST_MEAN_S, _LONGEST_MEAN_S = 8.0, 60.0
+_LEAST_CHANCE, _MOST_CHANCE = 0.005, 0.15
+_SHORTEST_MEAN_S, _LONGEST_MEAN_S = 10.0, 120.0
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:
