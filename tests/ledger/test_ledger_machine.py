@@ -234,6 +234,7 @@ class _LedgerMachine(RuleBasedStateMachine):
         for _ in range(LedgerConfig().absent_misses + 1):
             self.now_ns += NANOS
             self._reconcile()
+        self.ledger.prune(self.now_ns)
         self._assert_converged()
 
     # What must always hold

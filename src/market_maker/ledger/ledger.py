@@ -74,7 +74,7 @@ class Ledger:
         self._deadline_ns = int(config.request_deadline_s * NANOS)
         self._closed_retention_ns = int(config.closed_order_retention_s * NANOS)
         self._patience = Patience(self._horizon_ns, self._deadline_ns, config.absent_misses)
-        self._orders = Orders()
+        self._orders = Orders(self._horizon_ns)
         self._evidence = Evidence(self._orders, self._horizon_ns)
         self._memory = FillMemory(int(config.replay_horizon_s * NANOS))
         saved = state if state is not None else LedgerState()
@@ -279,6 +279,7 @@ class Ledger:
     def prune(self, now_ns: int) -> tuple[Anomaly, ...]:
         """Forget what can no longer matter; fills that found no order are reported."""
         before_ns = now_ns - self._closed_retention_ns
+        self._orders.release_held(now_ns)
         self._orders.prune(before_ns)
         self._memory.prune()
         if self._history and before_ns > self._opened_ns:

@@ -2,8 +2,9 @@
 
 Owns every order record, the slots of the ladder and the sum of reservations per side, kept
 incrementally. An order that may be live reserves its quantity minus the fills seen; an
-amendment reserves the larger quantity until its outcome is known; a closed order reserves
-what the venue says it filled and we have not seen. Remaining quantity is never read from a
+amendment reserves the larger quantity until its outcome is known, and the quantity it gave up for
+as long as a copy of an earlier request may still be under way; a closed order reserves what the
+venue says it filled and we have not seen. Remaining quantity is never read from a
 snapshot. A slot belongs to one order until that order is closed and accounted for.
 Refuses to know money and markets.
 """
@@ -33,7 +34,8 @@ class OrderRecord(msgspec.Struct, gc=False):
     """One order. Only the ledger writes it; everybody else reads.
 
     `alt_price` and `alt_qty` are what an unresolved amendment asked for, `past` the terms
-    (price, quantity) that the order had before. `seen` sums the fills applied, `cumulative` is the most that
+    (price, quantity) that the order had before, `held_qty` the largest quantity that a late copy
+    of an earlier request may bring back until `held_until_ns`. `seen` sums the fills applied, `cumulative` is the most that
     anybody reported as filled. `sent_ns` dates the last request that can still create or
     enlarge exposure; `asked_ns` the last request of any kind.
     """
@@ -57,6 +59,8 @@ class OrderRecord(msgspec.Struct, gc=False):
     alt_price: int = 0
     alt_qty: int = 0
     past: tuple[tuple[int, int], ...] = ()
+    held_qty: int = 0
+    held_until_ns: int = 0
     seen: int = 0
     cumulative: int = 0
     overfilled: int = 0
@@ -88,7 +92,7 @@ class OrderRecord(msgspec.Struct, gc=False):
         """Quantity that may still fill without our having seen it."""
         if self.status in TERMINAL:
             return max(0, self.cumulative - self.seen)
-        return max(0, max(self.qty, self.alt_qty, self.cumulative) - self.seen)
+        return max(0, max(self.qty, self.alt_qty, self.held_qty, self.cumulative) - self.seen)
 
     def worst_price(self) -> int:
         """Most aggressive price at which the order may rest."""
@@ -105,6 +109,8 @@ class Orders:
     __slots__ = (
         "_by_id",
         "_by_venue_id",
+        "_held",
+        "_horizon_ns",
         "_live",
         "_settled",
         "_slots",
@@ -117,8 +123,10 @@ class Orders:
         "version",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, horizon_ns: int) -> None:
         """Start empty. `version` counts changes of anything that may rest in the book."""
+        self._horizon_ns = horizon_ns
+        self._held: dict[str, OrderRecord] = {}
         self._by_id: dict[str, OrderRecord] = {}
         self._by_venue_id: dict[str, OrderRecord] = {}
         self._live: dict[str, OrderRecord] = {}
@@ -224,6 +232,8 @@ class Orders:
             self._by_venue_id[venue_id] = record
         if record.live:
             self._live[record.client_id] = record
+        if record.held_qty:
+            self._held[record.client_id] = record
         record.reserved = 0
         touch_known = self._touch_known
         self.refresh(record)
@@ -271,6 +281,10 @@ class Orders:
     def adopt(self, record: OrderRecord, price: int, qty: int) -> None:
         """Make the terms of an amendment the order's own."""
         record.past = (*record.past, (record.price, record.qty))[-MAX_PAST_TERMS:]
+        if qty < record.qty:
+            record.held_qty = max(record.held_qty, record.qty)
+            record.held_until_ns = record.sent_ns + self._horizon_ns
+            self._held[record.client_id] = record
         record.price, record.qty = price, qty
         record.alt_price = record.alt_qty = 0
         self.refresh(record)
@@ -290,6 +304,13 @@ class Orders:
         """Stop waiting for the fills of closed orders: the position was set without them."""
         for record in self.unsettled():
             record.cumulative = record.seen
+            self.refresh(record)
+
+    def release_held(self, now_ns: int) -> None:
+        """Free what amendments gave up once no earlier request can be under way any more."""
+        for record in [each for each in self._held.values() if each.held_until_ns < now_ns]:
+            del self._held[record.client_id]
+            record.held_qty = 0
             self.refresh(record)
 
     def prune(self, before_ns: int) -> None:
