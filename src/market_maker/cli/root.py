@@ -27,6 +27,7 @@ COMMANDS = {
     "why": ("market_maker.cli.why", "Explain each quote, and each quote that is missing."),
     "kill": ("market_maker.cli.kill", "Engage the kill switch: cancel everything, stay stopped."),
     "rearm": ("market_maker.cli.rearm", "Release the kill switch after a resync."),
+    "simulate": ("market_maker.cli.simulate", "Prove by faults and seeds that no rule breaks."),
     "config": ("market_maker.cli.config", "Check, show or describe the settings."),
 }
 """Name to module (which has a `command`) and summary."""
@@ -40,6 +41,7 @@ Examples:
   {PROGRAM} --market SOL-USD --engine layered --config my.toml
   {PROGRAM} status --json
   {PROGRAM} kill --reason "exchange maintenance"
+  {PROGRAM} simulate --seeds 20
   {PROGRAM} config show --market SOL-USD
 """
 

@@ -9,6 +9,7 @@ survives exceptions at its wire, so raising would prove nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from typing import cast, get_args
 
@@ -60,15 +61,17 @@ class Violation(msgspec.Struct, frozen=True):
         return f"{self.at_s:.3f} s: {self.statement}: {self.detail}{order}"
 
 
-class Ceiling(msgspec.Struct):
-    """How far a market's worst case may reach over all sessions of a seed.
+class Exposure(msgspec.Struct):
+    """How far a market's worst case may reach, over all sessions of a seed.
 
-    The largest limit that was in force when anything was sent, and what exogenous trades added.
+    The largest limit that was in force when anything was sent, what exogenous trades added to it,
+    and those of them, by id, that our books do not have yet.
     """
 
     limit: int = 0
     bought: int = 0
     sold: int = 0
+    unseen: dict[str, Fill] = {}
 
 
 class Audit:
@@ -89,7 +92,7 @@ class Audit:
         self._paused_until_ns = {True: 0, False: 0}
         self.journals: dict[str, AuditedJournal] = {}
         self.transferred = 0
-        self.ceilings: dict[str, Ceiling] = {}
+        self._exposures: dict[str, Exposure] = {}
 
     # -- wiring -------------------------------------------------------------------------
 
@@ -116,7 +119,8 @@ class Audit:
 
     def digest(self) -> str:
         """Digest over the journals of all sessions."""
-        return "-".join(journal.digest()[:16] for journal in self.journals.values())
+        every = "".join(journal.digest() for journal in self.journals.values())
+        return hashlib.blake2b(every.encode(), digest_size=16).hexdigest()
 
     def fail(self, statement: str, detail: str, client_id: str = "") -> None:
         """Keep a statement that did not hold."""
@@ -167,13 +171,18 @@ class Audit:
 
     # -- exogenous events ---------------------------------------------------------------
 
-    def happened(self, symbol: str, trade_id: str, signed_qty: int) -> None:
+    def happened(self, symbol: str, fill: Fill) -> None:
         """A trade that no order of ours explains changed the position at the exchange."""
-        ceiling = self.ceilings.setdefault(symbol, Ceiling())
-        ceiling.bought += max(0, signed_qty)
-        ceiling.sold += max(0, -signed_qty)
-        if symbol in self.taps:
-            self.taps[symbol].surprised(trade_id, signed_qty)
+        exposure = self.exposure(symbol)
+        if fill.side is Side.BUY:
+            exposure.bought += fill.qty
+        else:
+            exposure.sold += fill.qty
+        exposure.unseen[fill.trade_id] = fill
+
+    def exposure(self, symbol: str) -> Exposure:
+        """How far a market may reach."""
+        return self._exposures.setdefault(symbol, Exposure())
 
 
 class MarketAudit:
@@ -183,14 +192,12 @@ class MarketAudit:
         """Nothing is judged before the bot exists."""
         self.audit = audit
         self.symbol = symbol
-        self._synced = False
+        self._synced = not audit.journals  # the first session has nothing to catch up with
         self._last_ns = 0
-        self._unseen: dict[str, int] = {}
-        self._lives: dict[str, tuple[OrderStatus, int]] = {}
+        self._exposure = audit.exposure(symbol)
+        self._lives: dict[str, tuple[OrderStatus, int, int]] = {}
         self._concerned = ""
         self._orders_version = -1
-        exchange = audit.run.exchange
-        self._inherited = exchange.worst_case(symbol) if symbol in exchange.symbols else (0, 0)
 
     @property
     def strategy(self) -> Strategy:
@@ -202,13 +209,9 @@ class MarketAudit:
         """The market's rules as the bot knows them."""
         return self.strategy.parts.market.instrument
 
-    def surprised(self, trade_id: str, signed_qty: int) -> None:
-        """S2: until our books have an exogenous trade, the difference is the trade's."""
-        self._unseen[trade_id] = signed_qty
-
     def adopted(self) -> None:
         """An operator had the books follow the venue: nothing is unseen any more."""
-        self._unseen.clear()
+        self._exposure.unseen.clear()
 
     # -- every event --------------------------------------------------------------------
 
@@ -243,40 +246,47 @@ class MarketAudit:
     def _check_exposure(self, strategy: Strategy) -> None:
         """S1 and S2: what the exchange could do to us is inside what we reckon with."""
         audit = self.audit
-        ledger = strategy.parts.ledger
+        ledger, exposure = strategy.parts.ledger, self._exposure
         worst_long, worst_short = audit.run.exchange.worst_case(self.symbol)
         # What an earlier session left may be unknown until the gate opens for the first time.
-        self._synced |= strategy.parts.gate.is_open or self._inherited == (0, 0)
+        self._synced |= strategy.parts.gate.is_open
         if self._synced:
-            long_ns, short_ns = ledger.worst_long, ledger.worst_short
-            if self._unseen:
-                self._forget_seen()
-                long_ns += sum(qty for qty in self._unseen.values() if qty > 0)
-                short_ns += sum(qty for qty in self._unseen.values() if qty < 0)
-            if long_ns < worst_long or short_ns > worst_short:
+            long, short = ledger.worst_long, ledger.worst_short
+            if exposure.unseen:
+                self._forget_seen(exposure.unseen)
+                for fill in exposure.unseen.values():
+                    if fill.side is Side.BUY:
+                        long += fill.qty
+                    else:
+                        short -= fill.qty
+            if long < worst_long or short > worst_short:
                 audit.fail(
-                    "S2",
-                    f"ours {long_ns}/{short_ns}, the exchange's {worst_long}/{worst_short}",
+                    "S2", f"ours {long}/{short}, the exchange's {worst_long}/{worst_short}"
                 )
         limits = strategy.parts.risk.limits
-        ceiling = audit.ceilings.setdefault(self.symbol, Ceiling())
-        ceiling.limit = max(ceiling.limit, limits.hard_long, limits.hard_short)
-        most_long = ceiling.limit + ceiling.bought
-        most_short = -ceiling.limit - ceiling.sold
+        exposure.limit = max(exposure.limit, limits.hard_long, limits.hard_short)
+        most_long = exposure.limit + exposure.bought
+        most_short = -exposure.limit - exposure.sold
         if worst_long > most_long or worst_short < most_short:
             audit.fail("S1", f"{worst_long}/{worst_short} beyond {most_long}/{most_short}")
 
-    def _forget_seen(self) -> None:
-        ledger = self.strategy.parts.ledger
-        for trade_id in [each for each in self._unseen if ledger.has_counted(each)]:
-            del self._unseen[trade_id]
+    def _forget_seen(self, unseen: dict[str, Fill]) -> None:
+        """Take over what our books have; an overfill only with all other fills of its order.
+
+        Which of two fills of one order is the one too many, nobody can tell.
+        """
+        ledger, fills = self.strategy.parts.ledger, self.audit.run.exchange.fills(self.symbol)
+        for trade_id, fill in list(unseen.items()):
+            family = [other for other in fills if other.client_id == fill.client_id]
+            if all(ledger.has_counted(other.trade_id) for other in family):
+                del unseen[trade_id]
 
     def _check_own_book(self) -> None:
         """S7 and S8 on our books and on the exchange's, L2 and S6 between them."""
         audit = self.audit
         ledger = self.strategy.parts.ledger
         bid, ask = ledger.own_touch()
-        if bid and ask and bid >= ask:
+        if self._synced and bid and ask and bid >= ask:
             audit.fail("S8", f"own bid {bid} against own ask {ask}")
         levels = [order.level for order in ledger.live_orders() if order.level is not None]
         if len(levels) != len(set(levels)):
@@ -300,7 +310,10 @@ class MarketAudit:
         if record is None:
             self._lives.pop(client_id, None)
             return
-        status, seen = self._lives.get(client_id, (record.status, 0))
+        born_ns = record.created_ns
+        status, seen, known_ns = self._lives.get(client_id, (record.status, 0, born_ns))
+        if known_ns != born_ns and status in TERMINAL:
+            status, seen = record.status, 0  # it was forgotten meanwhile, and a late fill came
         if record.seen < seen:
             audit.fail("S5", "filled quantity decreased", client_id)
         # An amendment downwards may meet an order that has filled more already.
@@ -309,7 +322,7 @@ class MarketAudit:
             audit.fail("S5", f"{record.seen} of {most} filled, no overfill recorded", client_id)
         if status in TERMINAL and record.status not in TERMINAL:
             audit.fail("S6", f"{status.value} became {record.status.value}", client_id)
-        self._lives[client_id] = (record.status, record.seen)
+        self._lives[client_id] = (record.status, record.seen, born_ns)
 
     # -- what the bot sends -------------------------------------------------------------
 

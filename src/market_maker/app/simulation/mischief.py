@@ -30,7 +30,7 @@ _LONGEST_SPELL_S = 20.0
 _OPERATOR_S = 4.0
 """How long an operator takes to look at a bot whose kill switch is engaged."""
 
-_SKEW_S = 2.0
+_SKEW_S = 1.0
 """Farthest that a venue's clock is off."""
 
 
@@ -230,8 +230,7 @@ class Mischief:
         self._audit.transferred += units * MONEY_SCALE
 
     def _note_trade(self, symbol: str) -> None:
-        fill = self._run.exchange.fills(symbol)[-1]
-        self._audit.happened(symbol, fill.trade_id, fill.side * fill.qty)
+        self._audit.happened(symbol, self._run.exchange.fills(symbol)[-1])
 
     # -- us -----------------------------------------------------------------------------
 

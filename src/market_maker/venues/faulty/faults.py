@@ -62,6 +62,47 @@ class Fault(StrEnum):
     CRASH = "crash"
 
 
+DESCRIPTIONS = {
+    Fault.REQUEST_LOST: "a request never arrives and nobody answers",
+    Fault.REQUEST_LATE: "a request arrives seconds later, often after the bot stopped waiting",
+    Fault.REQUEST_TWICE: "a request arrives a second time, later",
+    Fault.RESPONSE_LOST: "a request is executed and nobody answers",
+    Fault.RESPONSE_LATE: "an answer comes seconds later",
+    Fault.UNKNOWN_ORDER: "a cancel or amendment is answered: no such order",
+    Fault.RATE_LIMIT: "429 with Retry-After for one class of requests",
+    Fault.SERVER_ERROR: "503, executed or not",
+    Fault.RESET: "the connection resets while the answer is read",
+    Fault.GARBLED: "the answer is truncated",
+    Fault.QUERY_LAG: "queries do not know the last seconds",
+    Fault.PRIVATE_DROPPED: "a message of the private stream is lost",
+    Fault.PRIVATE_TWICE: "a message of the private stream comes again, later",
+    Fault.PRIVATE_LATE: "a message of the private stream comes seconds later",
+    Fault.PRIVATE_REORDERED: "two messages of the private stream swap places",
+    Fault.BALANCE_LATE: "position or balance reports come seconds later",
+    Fault.BOOK_GAP: "a book message is lost",
+    Fault.BOOK_CROSSED: "the book crosses for one message",
+    Fault.BOOK_ONE_SIDED: "a snapshot has no asks",
+    Fault.BOOK_REPEATED: "a book message comes twice",
+    Fault.BAN: "every request is refused for a while (418)",
+    Fault.OUTAGE: "nobody is reachable for a while",
+    Fault.BOOK_FROZEN: "the book stands still while other streams go on",
+    Fault.PRIVATE_CUT: "the private stream is cut and restored",
+    Fault.MARKET_CUT: "the public streams are cut and restored",
+    Fault.SWIZZLE: "all streams are cut one by one and restored in another order",
+    Fault.HALF_OPEN: "streams look open and say nothing",
+    Fault.MAINTENANCE: "the venue takes no orders for a while",
+    Fault.MASS_CANCEL: "the venue cancels everything",
+    Fault.FOREIGN_TRADE: "somebody else trades the account",
+    Fault.OVERFILL: "an order fills beyond its quantity",
+    Fault.TRANSFER: "money is deposited or withdrawn",
+    Fault.VENUE_CLOCK_STEP: "the venue's clock steps by up to a second",
+    Fault.LIMIT_LOWERED: "a reload lowers (or raises) the position limit",
+    Fault.LOOP_STALL: "the event loop stands still",
+    Fault.KILL: "the kill switch is thrown",
+    Fault.CRASH: "the process dies and starts again",
+}
+"""What each fault does, for users."""
+
 SPELLS = {
     Fault.BAN: 4.0,
     Fault.OUTAGE: 4.0,

@@ -1,0 +1,38 @@
+"""Many seeds over the machine's cores, each in a process of its own choosing.
+
+Owns the workers. It always holds that reports come in the order of the seeds, whatever the
+number of workers, and that a worker's crash names its seed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+
+from market_maker.app.simulation.seed_run import Options, SeedReport, SeedRun
+from market_maker.core.errors import MarketMakerError
+
+
+def simulate_seed(seed: int, options: Options) -> SeedReport:
+    """Run one seed to its end."""
+    return SeedRun(seed, options).run()
+
+
+def simulate(seeds: Sequence[int], options: Options, jobs: int) -> Iterator[SeedReport]:
+    """Run the seeds on `jobs` processes; yields each report as soon as its turn comes."""
+    if jobs <= 1 or len(seeds) <= 1:
+        for seed in seeds:
+            yield simulate_seed(seed, options)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context)
+    try:
+        yield from pool.map(partial(simulate_seed, options=options), seeds)
+    except BrokenProcessPool as error:
+        msg = "a worker process died (out of memory?): try again with --jobs 1"
+        raise MarketMakerError(msg) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
