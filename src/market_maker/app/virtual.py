@@ -76,9 +76,7 @@ class VirtualRun:
         self._wrap = wrap
         self._epoch = 0
 
-    def run(
-        self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool = False
-    ) -> _T:
+    def run(self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool = False) -> _T:
         """Start the bot, do `work`, and close the loop; the bot is left as `work` leaves it.
 
         With `at_once` the work does not wait for the start; `started` tells of it.
@@ -106,9 +104,7 @@ class VirtualRun:
         await self.bot.start()
         self.started.set()
 
-    async def _session(
-        self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool
-    ) -> _T:
+    async def _session(self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool) -> _T:
         state = StateStore(self.store)
         self._epoch = state.next_epoch(self.clock.now_ns())
         state.take_clean_stop()

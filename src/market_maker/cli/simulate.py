@@ -57,7 +57,10 @@ _MOST_HOURS = 1_000.0
     help="Arm every named fault under every seed, instead of about half of them.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes; as many as cores unless set."
+    "--jobs",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Processes; as many as cores unless set.",
 )
 @click.option("--list-faults", is_flag=True, help="Name every fault and what it does, then end.")
 @config_options

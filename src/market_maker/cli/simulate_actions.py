@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -13,10 +12,12 @@ import msgspec
 
 from market_maker.app.simulation.pool import simulate
 from market_maker.app.simulation.seed_run import Options, SeedReport
+from market_maker.app.wall_clock import WallClock
 from market_maker.cli.engines import check_engines
 from market_maker.config.load import load_for
 from market_maker.config.options import RunOptions
 from market_maker.core.errors import ExitCode
+from market_maker.core.instrument import NANOS
 from market_maker.venues.faulty.faults import DESCRIPTIONS, parse_faults
 
 _SHOWN = 5
@@ -73,7 +74,12 @@ def simulate_bot(request: SimulateRequest) -> int:
         certain=request.certain,
     )
     jobs = request.jobs or os.cpu_count() or 1
-    began_s = time.monotonic()
+    clock = WallClock()
+    began_ns = clock.monotonic_ns()
+
+    def took_s() -> float:
+        return (clock.monotonic_ns() - began_ns) / NANOS
+
     reports: list[SeedReport] = []
     interrupted = False
     try:
@@ -81,14 +87,14 @@ def simulate_bot(request: SimulateRequest) -> int:
             reports.append(report)
             if not request.as_json:
                 click.echo(_line(report))
-            _progress(len(reports), len(request.seeds), began_s, quiet=not request.as_json)
+            _progress(len(reports), len(request.seeds), took_s(), quiet=not request.as_json)
     except KeyboardInterrupt:
         interrupted = True
     failed = [report for report in reports if report.broken]
     if request.as_json:
         click.echo(msgspec.json.encode([_facts(report) for report in reports]).decode())
     else:
-        click.echo(_summary(reports, time.monotonic() - began_s))
+        click.echo(_summary(reports, took_s()))
     for report in failed[:_SHOWN]:
         click.echo(_failure(report, request), err=request.as_json)
     if failed:
@@ -145,11 +151,10 @@ def _failure(report: SeedReport, request: SimulateRequest) -> str:
     return "\n".join(lines)
 
 
-def _progress(done: int, seeds: int, began_s: float, *, quiet: bool) -> None:
+def _progress(done: int, seeds: int, took_s: float, *, quiet: bool) -> None:
     """One line that overwrites itself, on a terminal, where the reports themselves are not shown."""
     if quiet or not sys.stderr.isatty():
         return
-    took_s = time.monotonic() - began_s
     left_s = took_s / done * (seeds - done)
     end = "\n" if done == seeds else ""
     click.echo(f"\r{done} of {seeds} seeds, about {left_s:.0f} s left  {end}", nl=False, err=True)

@@ -16,12 +16,11 @@ from typing import cast, get_args
 import msgspec
 
 from market_maker.app.virtual import VirtualRun
-from market_maker.core.commands import Approved, CancelRequest
+from market_maker.core.commands import Approved
 from market_maker.core.events import (
     BookDelta,
     Event,
     Fill,
-    OrderUpdate,
     RequestKind,
     RequestOutcome,
     TradePrint,
@@ -129,7 +128,7 @@ class Audit:
             at_s = self.began_s + self.run.loop.time()
             self.violations.append(Violation(at_s, statement, detail, client_id))
 
-    def expect(self, holds: bool, statement: str, detail: str, client_id: str = "") -> None:  # noqa: FBT001 - reads as the sentence it is
+    def expect(self, holds: bool, statement: str, detail: str, client_id: str = "") -> None:
         """Keep a statement unless it holds."""
         if not holds:
             self.fail(statement, detail, client_id)
@@ -260,9 +259,7 @@ class MarketAudit:
                     else:
                         short -= fill.qty
             if long < worst_long or short > worst_short:
-                audit.fail(
-                    "S2", f"ours {long}/{short}, the exchange's {worst_long}/{worst_short}"
-                )
+                audit.fail("S2", f"ours {long}/{short}, the exchange's {worst_long}/{worst_short}")
         limits = strategy.parts.risk.limits
         exposure.limit = max(exposure.limit, limits.hard_long, limits.hard_short)
         most_long = exposure.limit + exposure.bought
@@ -399,7 +396,9 @@ class MarketAudit:
         strangers = sorted(theirs - {order.client_id for order in ledger.live_orders()})
         if strangers:
             found.append(f"L2: not tracked: {', '.join(strangers)}")
-        unknown = [order.client_id for order in ledger.unknown_orders(self.audit.run.clock.now_ns())]
+        unknown = [
+            order.client_id for order in ledger.unknown_orders(self.audit.run.clock.now_ns())
+        ]
         if unknown:
             found.append(f"L5: unknown: {', '.join(unknown)}")
         return tuple(found)

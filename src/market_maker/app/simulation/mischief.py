@@ -174,9 +174,7 @@ class Mischief:
 
     def _shuffled(self) -> list[Feed]:
         feeds = list(Feed)
-        return [
-            feeds.pop(self._plan.below(Fault.SWIZZLE, len(feeds))) for _ in range(len(feeds))
-        ]
+        return [feeds.pop(self._plan.below(Fault.SWIZZLE, len(feeds))) for _ in range(len(feeds))]
 
     async def _half_open(self, symbol: str, length_s: float) -> None:
         """A connection that looks open and says nothing."""

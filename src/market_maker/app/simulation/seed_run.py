@@ -173,9 +173,7 @@ class SeedRun:
     async def _live(self, run: VirtualRun) -> bool:
         for symbol, straggler in self._stragglers:
             self._venues[symbol].resume(straggler)
-        mischief = Mischief(
-            run, self._plan, self.audit, self._venues, self._pauses, self._skew
-        )
+        mischief = Mischief(run, self._plan, self.audit, self._venues, self._pauses, self._skew)
         began_s = run.loop.time()
         try:
             if not self._plan.healed:

@@ -54,7 +54,5 @@ class Skew:
     def stamped(self, event: _E, recv_ns: int) -> _E:
         """An event as the venue dates it, received at `recv_ns`."""
         if self._from_ns and isinstance(event, _DATED) and event.venue_ns:
-            return msgspec.structs.replace(
-                event, recv_ns=recv_ns, venue_ns=self.at(event.venue_ns)
-            )
+            return msgspec.structs.replace(event, recv_ns=recv_ns, venue_ns=self.at(event.venue_ns))
         return msgspec.structs.replace(event, recv_ns=recv_ns)

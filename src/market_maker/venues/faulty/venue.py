@@ -50,8 +50,6 @@ _TRAVEL_MEAN_S, _TRAVEL_MOST_S = 3.0, 9.0
 _LAG_S = 3.0
 """How far behind a venue's read replicas may be."""
 
-_LOST = frozenset({Fault.REQUEST_LOST, Fault.RESPONSE_LOST})
-
 
 class Straggler(msgspec.Struct, frozen=True):
     """A request that was still on its way when the bot died."""
@@ -252,10 +250,9 @@ class FaultyVenue:
     async def _order(
         self, order: Approved, send: Callable[[Approved], Awaitable[RequestOutcome]]
     ) -> RequestOutcome:
-        outcome = await self._request(
+        return await self._request(
             RequestClass.ORDER, order.kind, order.client_id, lambda: send(order), order
         )
-        return msgspec.structs.replace(outcome, price=order.price, qty=order.qty)
 
     async def _request(
         self,
@@ -266,7 +263,7 @@ class FaultyVenue:
         request: Approved | CancelRequest | None,
     ) -> RequestOutcome:
         plan = self._plan
-        refused = self._refusal(lane, kind, client_id)
+        refused = self._refusal(lane, kind, client_id, request)
         if refused is not None:
             await asyncio.sleep(_HOP_S)
             return msgspec.structs.replace(refused, recv_ns=self._clock.now_ns())
@@ -283,7 +280,11 @@ class FaultyVenue:
         return msgspec.structs.replace(outcome, recv_ns=self._clock.now_ns())
 
     def _refusal(
-        self, lane: RequestClass, kind: RequestKind, client_id: str
+        self,
+        lane: RequestClass,
+        kind: RequestKind,
+        client_id: str,
+        request: Approved | CancelRequest | None,
     ) -> RequestOutcome | None:
         """What a front-end answers without asking the exchange."""
         now_ns = self._clock.now_ns()
@@ -292,16 +293,21 @@ class FaultyVenue:
         left_ns = self._pauses.left_ns(lane, now_ns)
         if left_ns:
             reason = RejectReason.RATE_LIMIT
-        elif kind is not RequestKind.SUBMIT and client_id and self._plan.strikes(Fault.UNKNOWN_ORDER):
+        elif (
+            kind is not RequestKind.SUBMIT and client_id and self._plan.strikes(Fault.UNKNOWN_ORDER)
+        ):
             reason = RejectReason.UNKNOWN_ORDER
         else:
             return None
+        price, qty = (request.price, request.qty) if isinstance(request, Approved) else (0, 0)
         return RequestOutcome(
             recv_ns=now_ns,
             kind=kind,
             client_id=client_id,
             result=Result.REJECTED,
             reason=reason,
+            price=price,
+            qty=qty,
             retry_after_ns=left_ns,
         )
 
@@ -345,7 +351,11 @@ class FaultyVenue:
         if left_ns:
             await asyncio.sleep(_HOP_S)
             raise QueryFailedError("too many queries", max(1, left_ns - nanos(_HOP_S)))
-        if self.unreachable or any([plan.strikes(fault) for fault in Fault if fault in _LOST]):
+        if (
+            self.unreachable
+            or plan.strikes(Fault.REQUEST_LOST)
+            or plan.strikes(Fault.RESPONSE_LOST)
+        ):
             await asyncio.sleep(_NEVER_S)
         await self._way(Fault.REQUEST_LATE)
         answer = await ask()
