@@ -66,7 +66,7 @@ def test_without_faults_one_session_trades_and_ends_well() -> None:
 def test_a_crash_begins_another_session() -> None:
     report = simulate(5, "crash", certain=True)
     assert not told(report)
-    assert report.sessions == 1 + report.faults["crash"]
+    assert report.sessions > report.faults["crash"] > 0
 
 
 def test_faults_that_come_by_the_clock_are_spells_or_events() -> None:

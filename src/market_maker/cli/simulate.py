@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -9,6 +10,12 @@ import click
 from market_maker.cli.options import config_options, json_option
 
 _MOST_HOURS = 1_000.0
+
+
+def _number(_ctx: click.Context, _param: click.Parameter, value: float) -> float:
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number of hours")
+    return value
 
 
 @click.command("simulate")
@@ -22,6 +29,7 @@ _MOST_HOURS = 1_000.0
 @click.option(
     "--hours",
     type=click.FloatRange(0, _MOST_HOURS, min_open=True),
+    callback=_number,
     default=1 / 60,
     show_default="1 minute",
     help="Simulated hours of faults under each seed; healing comes after them.",
