@@ -15,7 +15,7 @@ _SPANS = {
     "jumps_per_hour": (1.0, 60.0),
     "noise_per_s": (0.5, 8.0),
     "informed_per_s": (0.5, 6.0),
-    "maker_depth_usd": (0.1, 1.0),
+    "maker_depth_usd": (0.3, 1.0),
 }
 """Keys of the market model and the factors between which they are drawn, evenly in logarithm."""
 
