@@ -553,10 +553,11 @@ def test_every_pipeline_setting_changes_some_decision(
         for i, shift in enumerate((0, -1, -4, -2, -4, 4, 7, -3, -3, -3, -60, -2, -2, -2, -2, -2)):
             mood = replace(readings, fair=replace(readings.fair, book_imbalance=leans.get(i, 0.0)))
             remaining = 120 if i % 3 else 170
+            news = replace(view, version=2 + i)
             resting = order(BID, shift, placed_ns=at(0.4 * i - 0.3), remaining=remaining)
-            decisions.append(pipeline.decide(BID, resting, view, mood, at(0.4 * i)))
+            decisions.append(pipeline.decide(BID, resting, news, mood, at(0.4 * i)))
             resting = order(BID, shift, placed_ns=at(0.4 * i - 3.0), remaining=remaining)
-            decisions.append(pipeline.decide(BID, resting, view, mood, at(0.4 * i)))
+            decisions.append(pipeline.decide(BID, resting, news, mood, at(0.4 * i)))
         for shift in (-4, -2):
             young = order(ASK, shift, placed_ns=at(9.9))
             decisions.append(pipeline.decide(ASK, young, view, readings, at(10)))
