@@ -89,9 +89,9 @@ def test_a_runs_options_say_what_to_load(write: Write) -> None:
         metrics_port=0,
         log_format="json",
     )
-    loaded = load_for(options, {"MM_QUOTING__LADDER__LEVELS": "5"})
+    loaded = load_for(options, {"MM_QUOTING__LADDER__LEVELS": "4"})
     settings = loaded.settings
-    assert settings.quoting.ladder.levels == 5
+    assert settings.quoting.ladder.levels == 4
     assert settings.engines == {"glft": {"holding_s": 5.0}}
     assert (settings.quoting.engine, settings.metrics.port) == ("layered", 0)
     assert settings.logging.format is LogFormat.JSON

@@ -1,21 +1,22 @@
 """Defaults, files, environment and flags laid over one another, checked, all errors at once.
 
 Owns the order: built-in defaults < `--config` files < `--params` < environment < market tables < flags.
-Refuses to guess: an unknown key or variable stops the start.
+Refuses to guess: an unknown key or variable stops the start, and so do settings that can never quote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from pydantic import ValidationError
 
+from market_maker.config.consistency import contradictions
 from market_maker.config.environment import read_environment
 from market_maker.config.keys import KeyPath
 from market_maker.config.layers import Layer, flatten, from_flags, merged, read_file, without
-from market_maker.config.options import RunOptions
+from market_maker.config.options import DEFAULT_MODE, Mode, RunOptions
 from market_maker.config.problems import Problem, dotted, from_validation, origin_of, raise_if_any
 from market_maker.config.schema import PROCESS_KEYS, Settings
 
@@ -42,6 +43,7 @@ def load(
     params: Path | None = None,
     environ: Mapping[str, str] | None = None,
     flags: Flags | None = None,
+    mode: Mode = DEFAULT_MODE,
 ) -> Loaded:
     """Read and check everything; raises `UnusableError` naming every problem."""
     problems: list[Problem] = []
@@ -54,13 +56,18 @@ def load(
     layer = _with_flags(layer, flags or {})
     settings = _validated(layer, problems)
     raise_if_any(problems)
+    raise_if_any(_contradictions(settings, layer.origins, mode))
     return Loaded(settings, layer.origins)
 
 
 def load_for(options: RunOptions, environ: Mapping[str, str]) -> Loaded:
     """What a run's options and environment ask for; called again to reload."""
     return load(
-        files=options.config_files, params=options.params, environ=environ, flags=options.flags
+        files=options.config_files,
+        params=options.params,
+        environ=environ,
+        flags=options.flags,
+        mode=options.mode,
     )
 
 
@@ -122,6 +129,24 @@ def _check_market(
         known = {problem.message for problem in for_all}
         found = from_validation(own, Settings, layer.origins, prefix)
         problems.extend(problem for problem in found if problem.message not in known)
+
+
+def _contradictions(
+    settings: Settings, origins: dict[KeyPath, str], mode: Mode
+) -> Iterator[Problem]:
+    """What keeps all markets or one of them from quoting, at the key that was written."""
+    common = contradictions(settings, mode)
+    own = (
+        (("markets", market), found)
+        for market in settings.markets
+        for found in contradictions(settings.for_market(market), mode)
+        if found not in common
+    )
+    for prefix, found in (*(((), found) for found in common), *own):
+        keys = (*((*prefix, *key) for key in found.keys), *found.keys)
+        written = (origin_of(origins, key) for key in keys)
+        where = next((place for place in written if place != "default"), "default")
+        yield Problem(where, f"{dotted(keys[0])}: {found.message}")
 
 
 def _errors(values: Mapping[str, object]) -> ValidationError | None:
