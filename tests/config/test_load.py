@@ -206,3 +206,10 @@ def test_an_origin_is_known_for_a_section_too(write: Write) -> None:
     file = write("[risk]\nmax_drawdown = 0.01\n")
     loaded: Loaded = load(files=[file])
     assert loaded.origin(("risk",)) == f"{file}:2"
+
+
+@pytest.mark.parametrize("table", ["riks", "quoting.laddr", 'markets."BTC-USD".riks'])
+def test_a_mistyped_table_is_named_with_its_own_line(write: Write, table: str) -> None:
+    file = write(f"# mine\n\n[{table}]\n\nlevels = 2\nsize = 3\n")
+    (problem,) = _problems(file)
+    assert problem.startswith(f"{file}:3: {table}: unknown key")

@@ -31,10 +31,15 @@ class Loaded(msgspec.Struct, frozen=True):
 
     settings: Settings
     origins: dict[KeyPath, str]
+    tables: dict[KeyPath, str] = {}
 
     def origin(self, key: KeyPath) -> str:
         """A file and line, a variable, an option, or `default`."""
         return origin_of(self.origins, key)
+
+    def place(self, key: KeyPath) -> str:
+        """The same, but for a table the line where it begins."""
+        return self.tables.get(key) or self.origin(key)
 
 
 def load(
@@ -57,7 +62,7 @@ def load(
     settings = _validated(layer, problems)
     raise_if_any(problems)
     raise_if_any(_contradictions(settings, layer.origins, mode))
-    return Loaded(settings, layer.origins)
+    return Loaded(settings, layer.origins, layer.tables)
 
 
 def load_for(options: RunOptions, environ: Mapping[str, str]) -> Loaded:
@@ -88,14 +93,14 @@ def _with_flags(layer: Layer, flags: Flags) -> Layer:
     for market in markets if isinstance(markets, Mapping) else ():
         for key in flags:
             values = without(values, ("markets", market, *key))
-    return from_flags(flags).put_over(Layer(values, layer.origins))
+    return from_flags(flags).put_over(Layer(values, layer.origins, layer.tables))
 
 
 def _validated(layer: Layer, problems: list[Problem]) -> Settings:
     base = {name: value for name, value in layer.values.items() if name != "markets"}
     common = _errors(base)
     if common is not None:
-        problems.extend(from_validation(common, Settings, layer.origins))
+        problems.extend(from_validation(common, Settings, layer.origins, tables=layer.tables))
     markets = layer.values.get("markets", {})
     for market, overrides in markets.items() if isinstance(markets, Mapping) else ():
         if isinstance(overrides, Mapping):
@@ -105,7 +110,7 @@ def _validated(layer: Layer, problems: list[Problem]) -> Settings:
     try:
         return Settings.model_validate(layer.values)
     except ValidationError as error:
-        problems.extend(from_validation(error, Settings, layer.origins))
+        problems.extend(from_validation(error, Settings, layer.origins, tables=layer.tables))
         return Settings()
 
 
@@ -127,7 +132,7 @@ def _check_market(
     if own is not None:
         for_all = from_validation(common, Settings, {}, prefix) if common is not None else []
         known = {problem.message for problem in for_all}
-        found = from_validation(own, Settings, layer.origins, prefix)
+        found = from_validation(own, Settings, layer.origins, prefix, layer.tables)
         problems.extend(problem for problem in found if problem.message not in known)
 
 

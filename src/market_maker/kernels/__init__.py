@@ -9,6 +9,6 @@ import numba
 
 from market_maker.kernels.compiled_cache import cache_directory
 
-_directory = cache_directory(Path(__file__).parent, numba.config.CACHE_DIR)
+_directory = cache_directory(Path(__file__).parent, vars(numba.config)["CACHE_DIR"])
 if _directory is not None:
-    numba.config.CACHE_DIR = str(_directory)
+    numba.config.CACHE_DIR = str(_directory)  # type: ignore[attr-defined]  # made at run time

@@ -36,7 +36,17 @@ _UNKNOWN = Decision(Action.WAIT, DecisionReason.UNKNOWN_OUTCOME)
 class LevelMemory:
     """What one level remembers between decisions."""
 
-    __slots__ = ("failures", "gates", "held", "moved_ns", "moving", "pause_until_ns", "settled")
+    __slots__ = (
+        "detail",
+        "failure",
+        "failures",
+        "gates",
+        "held",
+        "moved_ns",
+        "moving",
+        "pause_until_ns",
+        "settled",
+    )
 
     def __init__(self, gates: Gates) -> None:
         """Start with nothing done."""
@@ -45,6 +55,8 @@ class LevelMemory:
         self.moved_ns = 0
         self.moving = False
         self.failures = 0
+        self.failure = DecisionReason.RISK_REFUSED
+        self.detail = ""
         self.pause_until_ns = 0
         self.settled: tuple[float, ...] | None = None
         """What was known when the order last stood where its target said."""
@@ -115,9 +127,13 @@ class RepricePipeline:
             return _STATIC
         return self._move(target, resting, memory, view, readings, now_ns)
 
-    def on_failure(self, level: LevelId, now_ns: int) -> None:
+    def on_failure(
+        self, level: LevelId, now_ns: int, reason: DecisionReason, detail: str = ""
+    ) -> None:
         """A placement or move was refused or rejected: pause this level, longer each time."""
         memory = self._memory(level)
+        memory.failure = reason
+        memory.detail = detail
         config = self._config
         pause_s = config.failure_pause_s * 2 ** min(memory.failures, 30)
         memory.failures += 1
@@ -151,7 +167,7 @@ class RepricePipeline:
         if now_ns < target.not_before_ns:
             return Decision(Action.WAIT, DecisionReason.COOLDOWN, wake_ns=target.not_before_ns)
         if now_ns < memory.pause_until_ns:
-            return Decision(Action.WAIT, DecisionReason.RISK_REFUSED, wake_ns=memory.pause_until_ns)
+            return _paused(Action.WAIT, memory)
         return Decision(
             Action.PLACE, DecisionReason.NO_ORDER, target.price, target.qty, target.reduce_only
         )
@@ -190,9 +206,7 @@ class RepricePipeline:
                 return Decision(Action.HOLD, DecisionReason.CHURN_BUDGET, wake_ns=now_ns + delay_ns)
         if now_ns < memory.pause_until_ns:
             if not urgent:
-                return Decision(
-                    Action.HOLD, DecisionReason.RISK_REFUSED, wake_ns=memory.pause_until_ns
-                )
+                return _paused(Action.HOLD, memory)
             # What cannot be moved and must not stay is taken away.
             amends = False
         cost = _AMEND_COST if amends else _REPLACE_COST
@@ -264,6 +278,11 @@ def _news(target: LevelTarget, view: MarketView, readings: Readings) -> tuple[fl
         readings.funding.rate_per_hour,
         target.position,
     )
+
+
+def _paused(action: Action, memory: LevelMemory) -> Decision:
+    """The pause after a failure, which must not hide what it is for."""
+    return Decision(action, memory.failure, wake_ns=memory.pause_until_ns, detail=memory.detail)
 
 
 def _hold(memory: LevelMemory, reason: DecisionReason, wake_ns: int) -> Decision:
