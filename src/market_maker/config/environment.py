@@ -73,7 +73,7 @@ def _names_an_engine_key(name: str) -> bool:
 
 
 def _unknown(name: str, known: set[str]) -> str:
-    within = sorted(each for each in known if each.startswith(name + DELIMITER))
+    within = [each for each in sorted(known) if each.startswith(name + DELIMITER)]
     if within:
         return f"names a section, not a key: write {name}{DELIMITER}KEY, such as {within[0]}"
     meant = nearest(name, known | set(OPTION_VARIABLES))
