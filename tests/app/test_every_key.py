@@ -2,7 +2,8 @@
 
 The keys are read off the models, so a new key without a visible effect fails here. What one short
 run with default settings cannot show has a row in `CASES`: the value, the world in which it shows,
-and what surrounds it. Whole sections whose own tests walk every key are delegated to those by name.
+and what surrounds it, or in `key_values`. The few keys of which only their component can
+tell within a test's time (`ON_COMPONENT`) are walked by the tests named in `DELEGATED`.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import pytest
 import worlds
 from bot_process import SOL, BotProcess
+from key_values import LIVELY as IN_LIVELY
+from key_values import ON_COMPONENT, PLAIN, STORMY
 from prometheus_client import CollectorRegistry
 from pydantic.fields import FieldInfo
 
+from market_maker.cli.engines import engine_models
 from market_maker.config.keys import leaf_keys
 from market_maker.config.layers import merged
 from market_maker.config.runtime import JournalConfig, MetricsConfig
-from market_maker.config.schema import Settings
+from market_maker.config.schema import PROCESS_KEYS, Settings
 from market_maker.core.events import Timer
 from market_maker.runtime.http_server import HttpServer, HttpSources
 from market_maker.runtime.journal import FileJournal
@@ -40,6 +44,11 @@ Tree = dict[str, Any]
 
 LIVELY: Tree = {
     "venue": {"simulated": {"market": {"noise_per_s": 1.5, "volatility_bps": 3.0}}},
+}
+
+
+_STORM: Tree = {
+    "venue": {"simulated": {"market": {"noise_per_s": 3.0, "volatility_bps": 30.0}}},
 }
 
 
@@ -160,6 +169,12 @@ CASES: dict[str, Case] = {
     "shutdown.timeout_s": Case(0.01),
     "kill.flatten": Case(True, worlds.killed),
     "kill.flatten_slippage_bps": Case(1.0, worlds.killed, under("kill.flatten", True)),
+    "engines.glft.max_lots": Case(2),
+    "engines.avellaneda-stoikov.max_vol_ratio": Case(1.0),
+    "engines.layered.multiples": Case([1.0, 3.0, 5.0]),
+    "engines.layered.shares": Case([0.2, 0.3, 0.5]),
+    "engines.offset.fixed_bps": Case(5.0, base=under("engines.offset.mode", "fixed")),
+    "engines.offset.max_bps": Case(3.1),
     "logging.format": Case("console", worlds.log_lines),
     "logging.level": Case("debug", worlds.log_lines),
     "logging.info_lines_per_hour": Case(5, worlds.log_lines),
@@ -241,6 +256,10 @@ FIELDS: Mapping[str, FieldInfo] = {
     ".".join(path): field
     for path, field in leaf_keys(Settings)
     if path not in {("engines",), ("markets",)}
+} | {
+    f"engines.{engine}.{name}": field
+    for engine, model in engine_models().items()
+    for name, field in model.model_fields.items()
 }
 
 _BASELINES: dict[str, str] = {}
@@ -264,40 +283,75 @@ def valid(tree: Tree) -> Settings | None:
 def cases(key: str) -> list[Case]:
     if key in CASES:
         return [CASES[key]]
+    for values, world, base in (
+        (PLAIN, worlds.plain, {}),
+        (IN_LIVELY, worlds.lively, LIVELY),
+        (STORMY, worlds.long, _STORM),
+    ):
+        if key in values:
+            return [Case(values[key], world, base)]
     return [Case(value) for value in alternatives(FIELDS[key])]
 
 
 @pytest.mark.parametrize("key", [key for key in FIELDS if key not in PROCESS])
 @pytest.mark.scenario("SC51", "SC52")
 def test_changing_a_key_changes_something(key: str) -> None:
-    if key not in CASES and key in delegated_keys():
+    if key in ON_COMPONENT:
+        assert key in delegated_keys()
         return
+    engine = under("quoting.engine", key.split(".")[1]) if key.startswith("engines.") else {}
     shown = False
     for case in cases(key):
-        changed = valid(merged(case.base, under(key, case.value)))
-        if changed is not None and case.world(changed) != observed(case.world, case.base):
+        base = merged(case.base, engine)
+        changed = valid(merged(base, under(key, case.value)))
+        if changed is not None and case.world(changed) != observed(case.world, base):
             shown = True
             break
     assert shown
 
 
 def test_the_tables_name_keys_that_exist() -> None:
-    assert set(CASES) | PROCESS | delegated_keys() <= set(FIELDS)
+    tables = (set(CASES), set(PLAIN), set(IN_LIVELY), set(STORMY), set(ON_COMPONENT), set(PROCESS))
+    named = set().union(*tables)
+    assert named | delegated_keys() <= set(FIELDS)
+    assert len(named) == sum(map(len, tables)), "a key stands in one table only"
 
 
-@pytest.mark.parametrize("section", DELEGATED)
-def test_a_delegated_section_reaches_the_bot(section: str) -> None:
-    """Its keys are walked on the component; here one shows that the component gets them."""
-    key = {
-        "signals": "signals.volatility.cold_start_bps",
-        "venue.simulated.market": "venue.simulated.market.start_price",
-        "quoting.ladder": "quoting.ladder.order_size_quote",
-        "quoting.pipeline": "quoting.pipeline.min_interval_s",
-    }[section]
-    value = {"signals.volatility.cold_start_bps": 4.0, "quoting.pipeline.min_interval_s": 5.0}
-    other = value.get(key, 180)
-    changed = Settings.model_validate(under(key, other))
-    assert worlds.plain(changed) != observed(worlds.plain, {})
+OVERRIDES = {
+    "venue.simulated.market.start_price": 75,
+    "market.own_grace_s": 0.0,
+    "signals.volatility.cold_start_bps": 4.0,
+    "quoting.ladder.levels": 1,
+    "engines.glft.max_lots": 2,
+    "ledger.in_flight_horizon_s": 3.0,
+    "risk.max_position_notional_quote": 200,
+    "runtime.private_stale_s": 0.3,
+    "journal.hold_period_s": 1.0,
+    "kill.flatten": True,
+}
+"""A key of every section that a market may override."""
+
+
+@pytest.mark.parametrize("key", OVERRIDES)
+def test_a_markets_own_value_is_what_that_market_does(key: str) -> None:
+    """The same as setting it for all, and nothing to a market of another name."""
+    case = CASES.get(key, Case(OVERRIDES[key]))
+    tree = under(key, OVERRIDES[key])
+    common = case.world(Settings.model_validate(merged(case.base, tree)))
+    own = merged(case.base, {"markets": {SOL: tree}})
+    other = merged(case.base, {"markets": {"BTC-USD": tree}})
+    assert case.world(Settings.model_validate(own)) == common
+    assert common != observed(case.world, case.base)
+    assert case.world(Settings.model_validate(other)) == observed(case.world, case.base)
+
+
+def test_every_section_that_a_market_may_override_is_among_them() -> None:
+    overridable = {
+        key.split(".")[0]
+        for key in FIELDS
+        if not any(key.split(".")[: len(path)] == list(path) for path in PROCESS_KEYS)
+    }
+    assert {key.split(".")[0] for key in OVERRIDES} == overridable
 
 
 # Keys that only a process of its own can show -----------------------------------------------------

@@ -35,7 +35,13 @@ def test_a_healthy_bot_stays_inside_the_budget_of_lines() -> None:
             )
             reporter.observe(status)
             await asyncio.sleep(settings.metrics.status_period_s)
-        assert status.markets["SOL-USD"].fills > 0
+        market = status.markets["SOL-USD"]
+        assert market.fills > 0
+        account = status.account
+        assert account is not None
+        assert account.equity_quote == market.equity_quote
+        assert account.day_pnl_quote == market.pnl.total
+        assert account.drawdown_quote >= -account.day_pnl_quote
         await run.stop()
 
     run = VirtualRun(settings)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from invariants import Audit
 from relay import Relay
 
-from market_maker.app.virtual import VirtualRun
+from market_maker.app.virtual import EPOCH_NS, VirtualRun
 from market_maker.config.schema import Settings
 from market_maker.core.commands import Approved
 from market_maker.core.errors import ExitCode
 from market_maker.core.events import RequestOutcome
+from market_maker.core.instrument import NANOS
 from market_maker.venues.base import Venue
 
 
@@ -83,3 +86,8 @@ def test_the_audit_notices_what_it_looks_for() -> None:
     audit.watch(VirtualRun(settings(), seed=7, wrap=wrap)).trade(5.0)
     assert any("S3: a token used twice" in line for line in audit.broken)
     assert any("S15" in line for line in audit.broken)
+
+
+def test_virtual_sessions_begin_at_noon() -> None:
+    begin = datetime.fromtimestamp(EPOCH_NS / NANOS, UTC)
+    assert (begin.hour, begin.minute, begin.second) == (12, 0, 0)

@@ -96,7 +96,8 @@ def observe(
         journal = run.bot.markets[SOL].journal
         pnl = status.pnl
         latches = list(run.bot.account.kill.reasons) + list(run.bot.markets[SOL].kill.reasons)
-        return f"{journal.digest()} {pnl} {status.statistics} {status.markouts} {latches} {code}"
+        measured = f"{status.statistics} {status.markouts} {status.readings} {status.levels}"
+        return f"{journal.digest()} {pnl} {measured} {latches} {code}"
 
     return run.run(whole)
 

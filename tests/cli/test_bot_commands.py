@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from market_maker.core.reasons import HaltReason
-from market_maker.telemetry.snapshot import HaltStatus, Status, encode
+from market_maker.core.reasons import HaltReason, KillReason
+from market_maker.telemetry.snapshot import AccountStatus, HaltStatus, KillStatus, Status, encode
 
 if TYPE_CHECKING:
     from tests.cli.conftest import FakeBot, Run
@@ -19,6 +20,41 @@ def test_status_shows_money_orders_and_feeds(run: Run, bot: FakeBot, tmp_path: P
     assert done.code == 0
     for wanted in ("quoting", "SOL-USD", "+2.31", "10,001.2345", "+1.2345", "mm-7-0", "book"):
         assert wanted in done.out
+
+
+def test_status_shows_the_account_in_one_line(
+    run: Run, bot: FakeBot, tmp_path: Path, status: Status
+) -> None:
+    account = AccountStatus(
+        currency="USD",
+        equity_quote=Decimal("10001.5"),
+        day_pnl_quote=Decimal("-3.25"),
+        drawdown_quote=Decimal("4.75"),
+        max_daily_loss_quote=Decimal(100),
+        max_drawdown_quote=Decimal(200),
+    )
+    bot.replies["status"] = json.loads(encode(msgspec.structs.replace(status, account=account)))
+    (line,) = (
+        line
+        for line in run("status", "--data-dir", tmp_path).out.splitlines()
+        if line.startswith("account")
+    )
+    for wanted in ("10,001.50 USD", "today -3.25", "-100.00", "4.75 of 200.00", "kill switch off"):
+        assert wanted in line
+
+
+def test_a_market_that_was_killed_alone_is_not_called_off(
+    run: Run, bot: FakeBot, tmp_path: Path, status: Status
+) -> None:
+    (market,) = status.markets.values()
+    killed = KillStatus(engaged=True, reasons=(KillReason.COMMAND,), detail="command: news")
+    changed = msgspec.structs.replace(
+        status, markets={"SOL-USD": msgspec.structs.replace(market, kill_switch=killed)}
+    )
+    bot.replies["status"] = json.loads(encode(changed))
+    shown = run("status", "--data-dir", tmp_path).out
+    assert "kill switch ENGAGED for SOL-USD" in shown
+    assert "kill switch off" not in shown
 
 
 def test_status_json_is_the_document_itself(

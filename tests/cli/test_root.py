@@ -129,3 +129,23 @@ def test_a_bad_file_is_named_with_its_lines(run: Run, tmp_path: Path) -> None:
     assert done.code == 3
     for line in (2, 3, 4):
         assert f"{file}:{line}: " in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind", "named"),
+    [
+        (("status", "--data-dir", "nowhere"), 7, "no_such_bot", "nowhere"),
+        (("config", "check", "--config", "missing.toml"), 3, "unusable", "missing.toml"),
+        (("status", "--nonsense"), 2, "usage", "--nonsense"),
+    ],
+)
+def test_a_failure_is_json_too_where_json_was_asked_for(
+    run: Run, arguments: tuple[str, ...], code: int, kind: str, named: str
+) -> None:
+    plain = run(*arguments)
+    assert (plain.code, plain.out) == (code, "")
+    done = run(*arguments, "--json")
+    told = done.json()
+    assert (done.code, told["exit_code"], told["kind"]) == (code, code, kind)
+    assert named in told["error"]
+    assert named in done.err

@@ -10,6 +10,7 @@ from market_maker.config.layers import flatten
 from market_maker.config.load import load
 from market_maker.config.problems import Problem
 from market_maker.config.schema import Settings
+from market_maker.core.errors import UnusableError
 
 
 def _read(environ: dict[str, str]) -> tuple[dict[tuple[str, ...], object], list[Problem]]:
@@ -92,3 +93,8 @@ def test_a_value_can_come_from_a_file_without_its_last_newline(tmp_path: Path) -
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     _, problems = _read({"MM_ACCOUNT__TAG_FILE": str(tmp_path / "none")})
     assert [problem.where for problem in problems] == ["MM_ACCOUNT__TAG_FILE"]
+
+
+def test_a_section_alone_is_told_how_to_name_a_key() -> None:
+    with pytest.raises(UnusableError, match="MM_RISK__KEY, such as MM_RISK__"):
+        load(environ={"MM_RISK": "3"})

@@ -89,9 +89,9 @@ def test_a_runs_options_say_what_to_load(write: Write) -> None:
         metrics_port=0,
         log_format="json",
     )
-    loaded = load_for(options, {"MM_QUOTING__LADDER__LEVELS": "5"})
+    loaded = load_for(options, {"MM_QUOTING__LADDER__LEVELS": "4"})
     settings = loaded.settings
-    assert settings.quoting.ladder.levels == 5
+    assert settings.quoting.ladder.levels == 4
     assert settings.engines == {"glft": {"holding_s": 5.0}}
     assert (settings.quoting.engine, settings.metrics.port) == ("layered", 0)
     assert settings.logging.format is LogFormat.JSON
@@ -206,3 +206,10 @@ def test_an_origin_is_known_for_a_section_too(write: Write) -> None:
     file = write("[risk]\nmax_drawdown = 0.01\n")
     loaded: Loaded = load(files=[file])
     assert loaded.origin(("risk",)) == f"{file}:2"
+
+
+@pytest.mark.parametrize("table", ["riks", "quoting.laddr", 'markets."BTC-USD".riks'])
+def test_a_mistyped_table_is_named_with_its_own_line(write: Write, table: str) -> None:
+    file = write(f"# mine\n\n[{table}]\n\nlevels = 2\nsize = 3\n")
+    (problem,) = _problems(file)
+    assert problem.startswith(f"{file}:3: {table}: unknown key")

@@ -18,6 +18,7 @@ WANTED = {
     "BotDown",
     "KillSwitchEngaged",
     "FeedStale",
+    "FeedNeverSpoke",
     "PositionNearLimit",
     "LossNearLimit",
     "UnknownOrders",

@@ -163,6 +163,17 @@ def test_feed_ages_start_unknown_and_never_turn_negative() -> None:
     assert subject.mark_price2 == 20000
 
 
+def test_a_feed_that_is_up_and_says_nothing_has_no_age_but_its_silence_counts() -> None:
+    subject = market()
+    subject.check(10 * NANOS)
+    for feed in (Feed.BOOK, Feed.TRADES):
+        subject.apply(FeedStatus(11 * NANOS, feed, up=True))
+        assert subject.feed_age_ns(feed, 310 * NANOS) is None
+        assert subject.silence_ns(feed, 310 * NANOS) == 300 * NANOS
+    subject.apply(snapshot(311))
+    assert subject.silence_ns(Feed.BOOK, 312 * NANOS) == NANOS
+
+
 def test_malformed_trade_is_counted_and_changes_nothing() -> None:
     subject = market()
     subject.apply(snapshot(0))

@@ -392,14 +392,14 @@ def test_failed_placements_are_retried_with_growing_pauses(
     now = START
     for _ in range(5):
         assert decide(BID, None, now, using=pipeline).action is Action.PLACE
-        pipeline.on_failure(BID.level, now)
+        pipeline.on_failure(BID.level, now, R.RISK_REFUSED)
         waiting = decide(BID, None, now, using=pipeline)
         assert outcome(waiting) == (Action.WAIT, R.RISK_REFUSED)
         pauses.append((waiting.wake_ns - now) / NANOS)
         now = waiting.wake_ns
     assert pauses == [0.5, 1.0, 2.0, 3.0, 3.0]
     pipeline.on_success(BID.level)
-    pipeline.on_failure(BID.level, now)
+    pipeline.on_failure(BID.level, now, R.RISK_REFUSED)
     assert decide(BID, None, now, using=pipeline).wake_ns == now + NANOS // 2
     assert decide(ASK, None, now, using=pipeline).action is Action.PLACE
 
@@ -408,7 +408,7 @@ def test_a_losing_order_that_cannot_be_moved_is_taken_away(
     instrument: Instrument, decide: Decide
 ) -> None:
     pipeline = RepricePipeline(PipelineConfig(), instrument)
-    pipeline.on_failure(BID.level, START)
+    pipeline.on_failure(BID.level, START, R.RISK_REFUSED)
     assert decide(BID, order(BID, -4), using=pipeline).reason is R.RISK_REFUSED
     assert outcome(decide(BID, order(BID, 8), using=pipeline)) == (Action.CANCEL, R.PRICE_MOVED)
 
@@ -553,10 +553,11 @@ def test_every_pipeline_setting_changes_some_decision(
         for i, shift in enumerate((0, -1, -4, -2, -4, 4, 7, -3, -3, -3, -60, -2, -2, -2, -2, -2)):
             mood = replace(readings, fair=replace(readings.fair, book_imbalance=leans.get(i, 0.0)))
             remaining = 120 if i % 3 else 170
+            news = replace(view, version=2 + i)
             resting = order(BID, shift, placed_ns=at(0.4 * i - 0.3), remaining=remaining)
-            decisions.append(pipeline.decide(BID, resting, view, mood, at(0.4 * i)))
+            decisions.append(pipeline.decide(BID, resting, news, mood, at(0.4 * i)))
             resting = order(BID, shift, placed_ns=at(0.4 * i - 3.0), remaining=remaining)
-            decisions.append(pipeline.decide(BID, resting, view, mood, at(0.4 * i)))
+            decisions.append(pipeline.decide(BID, resting, news, mood, at(0.4 * i)))
         for shift in (-4, -2):
             young = order(ASK, shift, placed_ns=at(9.9))
             decisions.append(pipeline.decide(ASK, young, view, readings, at(10)))
@@ -566,7 +567,7 @@ def test_every_pipeline_setting_changes_some_decision(
                 pipeline.decide(target, order(target, -4), view, readings, at(20 + 0.1 * i))
             )
         for i in range(3):
-            pipeline.on_failure(BID.level, at(30 + i))
+            pipeline.on_failure(BID.level, at(30 + i), R.RISK_REFUSED)
             decisions.append(pipeline.decide(BID, None, view, readings, at(30 + i)))
         return decisions
 

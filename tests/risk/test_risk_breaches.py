@@ -110,6 +110,8 @@ def test_an_unexplained_position_counts_when_confirmed_and_until_an_operator_act
     desk.risk.on_difference(0)
     assert breaches(desk) == {}
     assert HaltReason.UNEXPLAINED_POSITION in desk.gate.reasons
+    detail = desk.gate.reasons[HaltReason.UNEXPLAINED_POSITION].detail
+    assert detail == "venue minus ours: +0.07 SOL"
     desk.risk.explained(T0)
     assert HaltReason.UNEXPLAINED_POSITION not in desk.gate.reasons
 

@@ -43,7 +43,10 @@ def _variants(status: Status) -> list[Status]:
     ]
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(20, 5), (40, 10), (60, 30), (80, 24), (120, 12), (120, 24), (120, 40), (200, 60)],
+)
 @pytest.mark.parametrize("variant", range(7))
 def test_every_status_fits_the_terminal(
     status: Status, variant: int, width: int, height: int
@@ -97,6 +100,27 @@ def test_an_engaged_kill_switch_cannot_be_missed(status: Status) -> None:
     killed = KillStatus(engaged=True, reasons=(KillReason.DRAWDOWN,))
     shown = _shown(msgspec.structs.replace(status, kill_switch=killed))
     assert "KILL SWITCH: drawdown" in shown
+
+
+def test_a_market_that_was_killed_alone_is_named_in_the_header(status: Status) -> None:
+    (market,) = status.markets.values()
+    killed = msgspec.structs.replace(
+        market,
+        state=BotState.KILLED,
+        kill_switch=KillStatus(engaged=True, reasons=(KillReason.COMMAND,)),
+    )
+    changed = msgspec.structs.replace(status, markets={"SOL-USD": killed})
+    for width, height in ((80, 24), (40, 10)):
+        shown = "\n".join(_screen(changed, width, height))
+        assert "KILL SWITCH: SOL-USD" in shown
+        assert "kill switch off" not in shown
+
+
+def test_a_tiny_terminal_shows_the_essence(status: Status) -> None:
+    shown = "\n".join(_screen(status, 40, 10))
+    for wanted in ("QUOTING", "SOL-USD 150.02/150.03", "+2.31 SOL 35%", "P&L +1.23", "buy", "sell"):
+        assert wanted in shown
+    assert "│" not in shown
 
 
 def test_sells_stand_above_buys_by_price(status: Status) -> None:

@@ -24,7 +24,7 @@ from market_maker.config.paths import DataPaths
 from market_maker.config.schema import Settings
 from market_maker.core.errors import MarketMakerError, QueryFailedError
 from market_maker.core.instrument import NANOS
-from market_maker.core.reasons import BotState, HaltReason, KillReason
+from market_maker.core.reasons import HaltReason, KillReason
 from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.control import ControlServer
@@ -38,6 +38,7 @@ from market_maker.runtime.watchdog import Watchdog
 from market_maker.telemetry.live_process import LiveProcess
 from market_maker.telemetry.logs import LogSetup
 from market_maker.telemetry.metrics import Metrics
+from market_maker.telemetry.readiness import readiness
 from market_maker.telemetry.reporter import Reporter
 from market_maker.telemetry.snapshot import Status, encode
 
@@ -116,7 +117,10 @@ class Process:
         self._http = HttpServer(
             settings.metrics,
             HttpSources(
-                metrics.registry, self._healthy, self._ready, status=lambda: self._status_bytes
+                metrics.registry,
+                self._healthy,
+                lambda: readiness(self._status),
+                status=lambda: self._status_bytes,
             ),
         )
 
@@ -339,17 +343,6 @@ class Process:
         if stalled_ns:
             return False, f"event loop stalled for {stalled_ns / NANOS:.1f} s"
         return True, f"ok {__version__}"
-
-    def _ready(self) -> tuple[bool, str]:
-        status = self._status
-        if status is None:
-            return False, "starting"
-        waiting = [
-            f"{name}: {market.state.value} ({', '.join(halt.reason for halt in market.halts)})"
-            for name, market in status.markets.items()
-            if market.state is not BotState.QUOTING
-        ]
-        return not waiting, "; ".join(waiting) or "quoting"
 
 
 def _nothing() -> None:

@@ -29,8 +29,8 @@ from market_maker.venues.simulated.client import SimulatedVenue
 from market_maker.venues.simulated.exchange import SimulatedExchange, open_exchange
 from market_maker.venues.simulated.wire import Wire
 
-EPOCH_NS = 1_700_000_000 * NANOS
-"""When virtual sessions begin: mid-day, so that a short run does not cross midnight UTC."""
+EPOCH_NS = 1_699_963_200 * NANOS
+"""When virtual sessions begin: noon UTC, far from midnight and from funding payments."""
 
 _LET_GO_S = 1.0
 """How long the tasks of a bot that nobody shut down may take to end."""

@@ -69,4 +69,4 @@ def _written(loaded: Loaded, prefix: KeyPath, key: KeyPath) -> KeyPath:
 def _unknown(loaded: Loaded, key: KeyPath, name: str, known: tuple[str, ...]) -> Problem:
     meant = nearest(name, known)
     hint = f"did you mean {meant}?" if meant else f"installed: {', '.join(known)}"
-    return Problem(loaded.origin(key), f"{dotted(key)}: no engine {name!r}; {hint}")
+    return Problem(loaded.place(key), f"{dotted(key)}: no engine {name!r}; {hint}")

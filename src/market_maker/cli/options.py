@@ -59,7 +59,9 @@ def mode_option(command: Command) -> Command:
 
 def json_option(command: Command) -> Command:
     """`--json`: facts for programs."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, failures included.")(
+        command
+    )
 
 
 def config_options(command: Command) -> Command:

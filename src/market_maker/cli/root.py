@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import sys
 import traceback
 from pathlib import Path
@@ -111,28 +112,42 @@ def root(ctx: click.Context) -> None:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the command line and return the process's exit code."""
+    """Run the command line and return the process's exit code.
+
+    Whoever asked for JSON also gets a failure as one JSON object on standard output.
+    """
+    given = sys.argv[1:] if args is None else args
+    as_json = "--json" in given
     try:
         result = root.main(args, prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        return ExitCode.USAGE
+        return _failed(ExitCode.USAGE, error.format_message(), as_json=as_json)
     except click.Abort:
         click.echo("interrupted", err=True)
         return ExitCode.UNEXPECTED
     except MarketMakerError as error:
         click.echo(f"error: {error}", err=True)
-        return error.exit_code
+        return _failed(error.exit_code, str(error), as_json=as_json)
     except BrokenPipeError:
         # Whoever read our output has gone; closing quietly is what other tools do.
         sys.stderr.close()
         return ExitCode.UNEXPECTED
     except Exception as error:  # noqa: BLE001 - the process's last frame: anything ends as exit code 1
-        return _unexpected(error)
+        message = _unexpected(error)
+        click.echo(message, err=True)
+        return _failed(ExitCode.UNEXPECTED, message, as_json=as_json)
     return result if isinstance(result, int) else ExitCode.CLEAN
 
 
-def _unexpected(error: Exception) -> int:
+def _failed(code: ExitCode, message: str, *, as_json: bool) -> ExitCode:
+    """Tell a program why it failed, too."""
+    if as_json:
+        click.echo(json.dumps({"error": message, "exit_code": code, "kind": code.name.lower()}))
+    return code
+
+
+def _unexpected(error: Exception) -> str:
     """Say what happened in one line and keep the trace where it can be sent to us."""
     trace = Redactor().text("".join(traceback.format_exception(error)))
     path = Path("market-maker-crash.log").absolute()
@@ -142,5 +157,4 @@ def _unexpected(error: Exception) -> int:
     except OSError:
         where = f"\n{trace}"
     message = Redactor().text(str(error))
-    click.echo(f"unexpected error: {type(error).__name__}: {message}{where}", err=True)
-    return ExitCode.UNEXPECTED
+    return f"unexpected error: {type(error).__name__}: {message}{where}"

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from market_maker.telemetry.snapshot import HaltStatus, KillStatus, MarketStatus, Status
+from market_maker.telemetry.snapshot import (
+    HaltStatus,
+    KillStatus,
+    MarketStatus,
+    Status,
+    killed_markets,
+)
 
 
 def status_text(status: Status) -> str:
@@ -13,11 +19,33 @@ def status_text(status: Status) -> str:
     where = f"mode {status.mode} at {status.venue}, version {status.version}, up {up_s:.0f} s"
     lines = [
         f"{status.state.value}  {where}",
-        f"kill switch {kill_text(status.kill_switch)}",
+        *_account_lines(status),
     ]
     for market in status.markets.values():
         lines.extend(("", *_market_lines(market)))
     return "\n".join(lines)
+
+
+def _account_lines(status: Status) -> Iterator[str]:
+    """The account in one line, then the kill switch where it is more than off."""
+    off = "off"
+    killed = killed_markets(status)
+    if status.kill_switch.engaged:
+        off = "ENGAGED"
+    elif killed:
+        off = f"ENGAGED for {', '.join(killed)}"
+    account = status.account
+    if account is None:
+        yield f"kill switch {off}"
+    else:
+        yield (
+            f"account   equity {account.equity_quote:,.2f} {account.currency}, "
+            f"today {account.day_pnl_quote:+,.2f} (limit -{account.max_daily_loss_quote:,.2f}), "
+            f"drawdown {account.drawdown_quote:,.2f} of {account.max_drawdown_quote:,.2f}, "
+            f"kill switch {off}"
+        )
+    if status.kill_switch.engaged:
+        yield f"kill switch {kill_text(status.kill_switch)}"
 
 
 def kill_text(kill: KillStatus) -> str:
@@ -58,7 +86,7 @@ def _market_lines(market: MarketStatus) -> Iterator[str]:
     yield from _reading_lines(market)
     yield (
         f"  orders    {len(market.open_orders)} open, {market.unknown_orders} unknown, "
-        f"{market.fills} fills"
+        f"{market.fills} fills this session"
     )
     for order in market.open_orders:
         yield f"    {order.side:<4} {order.qty} @ {order.price}  {order.state}  {order.client_id}"

@@ -73,6 +73,9 @@ def _names_an_engine_key(name: str) -> bool:
 
 
 def _unknown(name: str, known: set[str]) -> str:
+    within = [each for each in sorted(known) if each.startswith(name + DELIMITER)]
+    if within:
+        return f"names a section, not a key: write {name}{DELIMITER}KEY, such as {within[0]}"
     meant = nearest(name, known | set(OPTION_VARIABLES))
     return "unknown variable; " + (
         f"did you mean {meant}?" if meant else "`config show` lists every key"

@@ -19,14 +19,19 @@ Tree = dict[str, object]
 
 
 class Layer(msgspec.Struct):
-    """Values of one source and the origin of each leaf."""
+    """Values of one source, the origin of each leaf, and where tables begin."""
 
     values: Tree
     origins: dict[KeyPath, str]
+    tables: dict[KeyPath, str] = {}
 
     def put_over(self, base: Layer) -> Layer:
         """Both, this one winning key by key."""
-        return Layer(merged(base.values, self.values), {**base.origins, **self.origins})
+        return Layer(
+            merged(base.values, self.values),
+            {**base.origins, **self.origins},
+            {**base.tables, **self.tables},
+        )
 
 
 def read_file(path: Path, problems: list[Problem]) -> Layer:
@@ -43,7 +48,8 @@ def read_file(path: Path, problems: list[Problem]) -> Layer:
     else:
         lines = key_lines(text)
         origins = {key: f"{path}:{_line(lines, key)}" for key, _ in flatten(values)}
-        return Layer(values, origins)
+        tables = {key: f"{path}:{line}" for key, line in lines.items() if key not in origins}
+        return Layer(values, origins, tables)
     return Layer({}, {})
 
 

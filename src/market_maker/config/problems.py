@@ -36,8 +36,12 @@ def from_validation(
     model: type[BaseModel],
     origins: Mapping[KeyPath, str],
     prefix: KeyPath = (),
+    tables: Mapping[KeyPath, str] | None = None,
 ) -> list[Problem]:
-    """One problem per wrong key; `prefix` says where below the settings the model stands."""
+    """One problem per wrong key; `prefix` says where below the settings the model stands.
+
+    `tables` says where tables begin, for those that should not be there at all.
+    """
     problems = []
     for detail in error.errors(include_url=False, include_input=False):
         path = tuple(str(part) for part in detail["loc"])
@@ -46,7 +50,8 @@ def from_validation(
         else:
             message = _reworded(detail["msg"])
         full = (*prefix, *path)
-        problems.append(Problem(origin_of(origins, full), f"{dotted(full)}: {message}"))
+        where = (tables or {}).get(full) or origin_of(origins, full)
+        problems.append(Problem(where, f"{dotted(full)}: {message}"))
     return problems
 
 

@@ -85,6 +85,7 @@ class DecisionReason(StrEnum):
     COOLDOWN = "cooldown"
     CHURN_BUDGET = "churn_budget"
     RISK_REFUSED = "risk_refused"
+    VENUE_REJECTED = "venue_rejected"
 
 
 class Resting(StrEnum):

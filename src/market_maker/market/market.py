@@ -34,6 +34,7 @@ class Market:
     """Facade over book and tape for one instrument."""
 
     __slots__ = (
+        "_began_ns",
         "_book",
         "_hold_until_ns",
         "_now_ns",
@@ -69,11 +70,12 @@ class Market:
         self._own_grace_ns = int(config.own_grace_s * NANOS)
         self._seen_ns: dict[Feed, int] = {}
         self._hold_until_ns = 0
+        self._began_ns = 0
         self._now_ns = 0
 
     def apply(self, event: MarketEvent | Heartbeat | FeedStatus | Timer) -> MarketView:
         """Take one event in; returns the view, the same object if nothing relevant changed."""
-        self._now_ns = now_ns = max(self._now_ns, event.recv_ns)
+        now_ns = self._pass_time(event.recv_ns)
         if isinstance(event, BookDelta):
             self._seen_ns[Feed.BOOK] = now_ns
             self._book.apply_delta(event)
@@ -88,8 +90,7 @@ class Market:
 
     def check(self, now_ns: int) -> MarketView:
         """Judge staleness anew."""
-        self._now_ns = now_ns = max(self._now_ns, now_ns)
-        return self._judge(now_ns)
+        return self._judge(self._pass_time(now_ns))
 
     def set_own(self, side: Side, price: int, qty: int) -> MarketView:
         """Tell our resting total at a price (0: none); the view excludes it from now on.
@@ -129,9 +130,21 @@ class Market:
         seen_ns = self._seen_ns.get(feed)
         return None if seen_ns is None else max(0, now_ns - seen_ns)
 
+    def silence_ns(self, feed: Feed, now_ns: int) -> int:
+        """Time without anything on a feed: since its last message, or since we began to listen."""
+        age_ns = self.feed_age_ns(feed, now_ns)
+        return max(0, now_ns - self._began_ns) if age_ns is None else age_ns
+
     def levels(self, side: Side, limit: int) -> tuple[tuple[int, int], ...]:
         """Public depth of one side, best first, own size included."""
         return self._book.levels(side, limit)
+
+    def _pass_time(self, now_ns: int) -> int:
+        """Follow the clock, which never goes back here."""
+        if not self._began_ns:
+            self._began_ns = now_ns
+        self._now_ns = now_ns = max(self._now_ns, now_ns)
+        return now_ns
 
     def _apply_trade(self, trade: TradePrint, now_ns: int) -> None:
         self._seen_ns[Feed.TRADES] = now_ns
@@ -144,10 +157,10 @@ class Market:
             self._seen_ns[Feed.FUNDING] = now_ns
             if event.mark_price2 > 0:
                 self.mark_price2 = event.mark_price2
-        elif isinstance(event, Heartbeat) or (event.up and event.feed is not Feed.BOOK):
-            # A book feed that came up says nothing of the old book: its snapshot will.
+        elif isinstance(event, Heartbeat):
             self._seen_ns[event.feed] = now_ns
         elif event.feed is Feed.BOOK:
+            # A book feed that came up says nothing of the old book: its snapshot will.
             self._book.lose_feed()
 
     def _judge(self, now_ns: int) -> MarketView:

@@ -50,7 +50,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     `price` and `qty` are what to place, or for an amendment the new price and the new total
     quantity (fills included); 0 otherwise. `wake_ns` is when time alone may change the decision,
-    0 if it cannot.
+    0 if it cannot. `detail` says more than the reason where there is more to say.
     """
 
     action: Action
@@ -59,3 +59,4 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     qty: int = 0
     reduce_only: bool = False
     wake_ns: int = 0
+    detail: str = ""

@@ -41,6 +41,7 @@ class LevelTarget(msgspec.Struct, frozen=True, gc=False):
     expected adverse selection. `priority` marks a level that reduces a large position: filters
     that guess the market's next move never block it. `reduce_only` asks for an order that
     cannot open. No order is placed or moved before `not_before_ns`, after post-only rejections.
+    `position` is the one that the level was priced for.
     """
 
     level: LevelId
@@ -52,6 +53,7 @@ class LevelTarget(msgspec.Struct, frozen=True, gc=False):
     priority: bool = False
     reduce_only: bool = False
     not_before_ns: int = 0
+    position: int = 0
 
 
 class Ladder(msgspec.Struct, frozen=True):

@@ -175,7 +175,7 @@ class PricingEngine:
         self._pack.pack_into(self._in, 0, *cells)
         if not kernel.ladder(self._in_array, mid2, self._out_array):
             return self._blocked(fair, mid2, DecisionReason.ENGINE_INVALID)
-        return Ladder(fair, mid2, self._targets(buy, sell))
+        return Ladder(fair, mid2, self._targets(buy, sell, inventory.position))
 
     def state(
         self, fair: float, view: MarketView, readings: Readings, inventory: InventoryReading
@@ -305,7 +305,7 @@ class PricingEngine:
             padded.extend((rows[start : start + n] + (0.0,) * width)[:width])
         return tuple(padded)
 
-    def _targets(self, buy: _SideTerms, sell: _SideTerms) -> tuple[LevelTarget, ...]:
+    def _targets(self, buy: _SideTerms, sell: _SideTerms, position: int) -> tuple[LevelTarget, ...]:
         cells = self._unpack.unpack(self._out)
         targets = []
         terms = buy
@@ -327,6 +327,7 @@ class PricingEngine:
                     terms.priority,
                     terms.reduce_only,
                     terms.not_before_ns,
+                    position,
                 )
             )
         return tuple(targets)

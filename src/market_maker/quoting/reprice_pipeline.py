@@ -4,9 +4,11 @@ Owns the comparison of a level's resting order with its target, final price agai
 the patience in it: tolerance, intervals, age, gates, churn. Refuses to compute a price and to
 send anything. One memory object per level; a decision to move spends the market's churn budget.
 
-Always holds: an order that is where its target says stays (a static market gives no action);
-age makes a move possible, never necessary; a level that reduces a large position passes every
-gate but book validity; an order inside the fee floor waits for nothing.
+Always holds: time alone moves no order. One that stood where its target said stays there until
+the book, a trade, the funding rate or the position says something new, however far estimates
+drift meanwhile (a static market gives no action). Age makes a move possible, never necessary; a
+level that reduces a large position passes every gate but book validity; an order inside the
+fee floor waits for nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +36,17 @@ _UNKNOWN = Decision(Action.WAIT, DecisionReason.UNKNOWN_OUTCOME)
 class LevelMemory:
     """What one level remembers between decisions."""
 
-    __slots__ = ("failures", "gates", "held", "moved_ns", "moving", "pause_until_ns")
+    __slots__ = (
+        "detail",
+        "failure",
+        "failures",
+        "gates",
+        "held",
+        "moved_ns",
+        "moving",
+        "pause_until_ns",
+        "settled",
+    )
 
     def __init__(self, gates: Gates) -> None:
         """Start with nothing done."""
@@ -43,7 +55,11 @@ class LevelMemory:
         self.moved_ns = 0
         self.moving = False
         self.failures = 0
+        self.failure = DecisionReason.RISK_REFUSED
+        self.detail = ""
         self.pause_until_ns = 0
+        self.settled: tuple[float, ...] | None = None
+        """What was known when the order last stood where its target said."""
 
 
 class RepricePipeline:
@@ -103,15 +119,21 @@ class RepricePipeline:
         if gate is not None and not target.priority:
             return self._silence(memory, resting, gate, memory.gates.until_ns)
         if resting is None:
+            memory.settled = None
             return self._place(target, memory, now_ns)
         if resting.price == target.price and self._size_fits(target, resting):
             memory.moving = False
+            memory.settled = _news(target, view, readings)
             return _STATIC
         return self._move(target, resting, memory, view, readings, now_ns)
 
-    def on_failure(self, level: LevelId, now_ns: int) -> None:
+    def on_failure(
+        self, level: LevelId, now_ns: int, reason: DecisionReason, detail: str = ""
+    ) -> None:
         """A placement or move was refused or rejected: pause this level, longer each time."""
         memory = self._memory(level)
+        memory.failure = reason
+        memory.detail = detail
         config = self._config
         pause_s = config.failure_pause_s * 2 ** min(memory.failures, 30)
         memory.failures += 1
@@ -145,7 +167,7 @@ class RepricePipeline:
         if now_ns < target.not_before_ns:
             return Decision(Action.WAIT, DecisionReason.COOLDOWN, wake_ns=target.not_before_ns)
         if now_ns < memory.pause_until_ns:
-            return Decision(Action.WAIT, DecisionReason.RISK_REFUSED, wake_ns=memory.pause_until_ns)
+            return _paused(Action.WAIT, memory)
         return Decision(
             Action.PLACE, DecisionReason.NO_ORDER, target.price, target.qty, target.reduce_only
         )
@@ -166,6 +188,10 @@ class RepricePipeline:
         """The order is not where or what it should be: act now, later, or not at all."""
         config = self._config
         urgent = self._is_urgent(target, resting, view)
+        news = _news(target, view, readings)
+        if not urgent and memory.settled == news and self._size_fits(target, resting):
+            memory.moving = False
+            return _STATIC
         if not urgent:
             held = self._patience(target, resting, memory, view, readings, now_ns)
             if held is not None:
@@ -180,9 +206,7 @@ class RepricePipeline:
                 return Decision(Action.HOLD, DecisionReason.CHURN_BUDGET, wake_ns=now_ns + delay_ns)
         if now_ns < memory.pause_until_ns:
             if not urgent:
-                return Decision(
-                    Action.HOLD, DecisionReason.RISK_REFUSED, wake_ns=memory.pause_until_ns
-                )
+                return _paused(Action.HOLD, memory)
             # What cannot be moved and must not stay is taken away.
             amends = False
         cost = _AMEND_COST if amends else _REPLACE_COST
@@ -244,6 +268,21 @@ class RepricePipeline:
             # After a post-only rejection nothing moves towards the market.
             return Decision(Action.HOLD, DecisionReason.COOLDOWN, wake_ns=target.not_before_ns)
         return None
+
+
+def _news(target: LevelTarget, view: MarketView, readings: Readings) -> tuple[float, ...]:
+    """What differs as soon as anything but the time has changed."""
+    return (
+        view.version,
+        readings.intensity.market_orders,
+        readings.funding.rate_per_hour,
+        target.position,
+    )
+
+
+def _paused(action: Action, memory: LevelMemory) -> Decision:
+    """The pause after a failure, which must not hide what it is for."""
+    return Decision(action, memory.failure, wake_ns=memory.pause_until_ns, detail=memory.detail)
 
 
 def _hold(memory: LevelMemory, reason: DecisionReason, wake_ns: int) -> Decision:

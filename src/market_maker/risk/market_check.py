@@ -14,7 +14,7 @@ from market_maker.core.events import (
     RejectReason,
     RequestOutcome,
 )
-from market_maker.core.instrument import NANOS
+from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.reasons import HaltReason, KillReason
 from market_maker.ledger.ledger import Ledger
 from market_maker.risk.account import AccountRisk, Breach
@@ -47,6 +47,7 @@ class MarketCheck:
         "_config",
         "_errors",
         "_gate",
+        "_instrument",
         "_kill",
         "_ledger",
         "_liquidation_price2",
@@ -58,12 +59,14 @@ class MarketCheck:
     def __init__(
         self,
         config: RiskConfig,
+        instrument: Instrument,
         ledger: Ledger,
         account: AccountRisk,
         gate: Gate,
         kill: KillSwitch,
     ) -> None:
         """Start with nothing known against the market."""
+        self._instrument = instrument
         self._ledger = ledger
         self._account = account
         self._gate = gate
@@ -128,9 +131,10 @@ class MarketCheck:
         found += self._money_breaches(now_ns, mid2)
         position = self._ledger.position
         if mid2 > 0 and self.is_emergency(position, hard_limit):
-            found.append(Breach(HaltReason.OVER_LIMIT, None, f"{position} against {hard_limit}"))
+            detail = f"{self._base(position)} against {self._base(hard_limit)}"
+            found.append(Breach(HaltReason.OVER_LIMIT, None, detail))
         if self.difference.confirmed:
-            detail = f"venue minus ours: {self.difference.difference} quanta"
+            detail = f"venue minus ours: {self._base(self.difference.difference, '+')}"
             reason = HaltReason.UNEXPLAINED_POSITION
             found.append(Breach(reason, KillReason.UNEXPLAINED_POSITION, detail))
         if feed_age_ns > self._config.feed_dead_s * NANOS:
@@ -158,6 +162,11 @@ class MarketCheck:
         self.difference.report(0)
         self._refused_credentials = ""
         self._gate.open(HaltReason.UNEXPLAINED_POSITION, now_ns)
+
+    def _base(self, qty: int, sign: str = "") -> str:
+        """A quantity of quanta as people write it."""
+        instrument = self._instrument
+        return f"{qty * instrument.qty_quantum * instrument.contract_size:{sign}} {instrument.base}"
 
     def _order_breaches(self, now_ns: int) -> list[Breach]:
         config = self._config

@@ -66,7 +66,7 @@ class RiskManager:
         self._account = account
         self._gate = gate
         self._zones = InventoryZones(config)
-        self._check = MarketCheck(config, ledger, account, gate, kill or account.kill)
+        self._check = MarketCheck(config, instrument, ledger, account, gate, kill or account.kill)
         self._scales = (1.0, 1.0)
         account.register(instrument.symbol, instrument.settle, ledger.trading_pnl)
         self.configure(config, instrument)

@@ -79,12 +79,10 @@ class Decider:
             decision = parts.pipeline.decide(target, known, view, readings, now_ns)
         action, reason = decision.action, decision.reason
         command: _Command = None
-        detail = ""
+        detail = decision.detail
         if action is not Action.HOLD and action is not Action.WAIT:
             command, detail = self._command(level, decision, record, view, now_ns)
         noted = self.noted.get(level)
-        if reason is DecisionReason.RISK_REFUSED and noted is not None:
-            detail = noted.detail  # the pause must not hide what it is for
         # What was noted before is known, and its instant asked for already.
         if noted is None or noted.decision is not decision or noted.detail != detail:
             self.noted[level] = Noted(decision, detail)
@@ -196,8 +194,9 @@ class Decider:
         )
         verdict = self.propose(proposal, view, now_ns)
         if isinstance(verdict, Refused):
-            self.parts.pipeline.on_failure(level, now_ns)
-            return None, f"{verdict.reason.value}: {verdict.detail}"
+            detail = f"{verdict.reason.value}: {verdict.detail}"
+            self.parts.pipeline.on_failure(level, now_ns, DecisionReason.RISK_REFUSED, detail)
+            return None, detail
         return verdict, ""
 
 

@@ -14,6 +14,7 @@ from market_maker.core.events import (
     RequestOutcome,
     Result,
 )
+from market_maker.core.reasons import DecisionReason
 from market_maker.core.side import Side
 from market_maker.ledger.evidence import Applied
 from market_maker.ledger.order_lifecycle import OrderStatus
@@ -37,6 +38,8 @@ class OrderEvents:
         self._reports = reports
         self._own: dict[tuple[Side, int], int] = {}
         self._own_version = -1
+        self._answer = ("", "")
+        """Whose request was answered last, and the venue's own words."""
 
     def account(self, applied: Applied, view: MarketView, now_ns: int) -> None:
         """Pass on what the ledger found in an event."""
@@ -57,11 +60,15 @@ class OrderEvents:
                 self._reports.observer.on_order_end(record.side, ended)
                 self._log(record, record.status.value, record.reason.value)
                 if record.status is OrderStatus.REJECTED:
-                    self._rejected(record, record.reason, now_ns)
+                    answered, words = self._answer
+                    self._rejected(
+                        record, record.reason, words if answered == client_id else "", now_ns
+                    )
 
     def outcome(self, outcome: RequestOutcome) -> None:
         """Let risk, post-only safety and the pipeline learn from a request's outcome."""
         self.parts.risk.on_outcome(outcome)
+        self._answer = (outcome.client_id, outcome.detail)
         record = self.parts.ledger.order(outcome.client_id)
         if record is None:
             return
@@ -75,7 +82,7 @@ class OrderEvents:
             if record.level is not None:
                 self.parts.pipeline.on_success(record.level)
         elif outcome.result is Result.REJECTED and outcome.kind is RequestKind.AMEND:
-            self._rejected(record, outcome.reason, outcome.recv_ns)
+            self._rejected(record, outcome.reason, outcome.detail, outcome.recv_ns)
 
     def subtract_own(self) -> None:
         """Tell the book which of its size is ours."""
@@ -93,11 +100,16 @@ class OrderEvents:
                 market.set_own(key[0], key[1], qty)
         self._own = levels
 
-    def _rejected(self, record: OrderRecord, reason: RejectReason, now_ns: int) -> None:
+    def _rejected(
+        self, record: OrderRecord, reason: RejectReason, detail: str, now_ns: int
+    ) -> None:
         if self.parts.post_only.on_reject(record.side, now_ns, reason):
             return
         if record.level is not None:
-            self.parts.pipeline.on_failure(record.level, now_ns)
+            told = f"{reason.value}: {detail}" if detail else reason.value
+            self.parts.pipeline.on_failure(
+                record.level, now_ns, DecisionReason.VENUE_REJECTED, told
+            )
 
     def _log(self, record: OrderRecord, event: str, detail: str) -> None:
         self._reports.log_order(record.client_id, record.side, record.level, event, detail)

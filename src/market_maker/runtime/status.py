@@ -22,6 +22,7 @@ from market_maker.risk.kill_switch import KillSwitch
 from market_maker.risk.rates import Lane
 from market_maker.runtime.bot import Bot, TradedMarket, latch_detail
 from market_maker.telemetry.snapshot import (
+    AccountStatus,
     BookStatus,
     FeedHealth,
     HaltStatus,
@@ -72,6 +73,7 @@ def build_status(
         started_s=started_ns / NANOS,
         as_of_s=now_ns / NANOS,
         clock_offset_s=clock_offset_s,
+        account=_account(bot),
         rate_tokens={lane.value: float(rates.tokens(lane, now_ns)) for lane in Lane},
         markets=markets,
         log_tail=log_tail(6),
@@ -124,6 +126,20 @@ def market_status(market: TradedMarket, account: AccountRisk, now_ns: int) -> Ma
         markouts=_markouts(strategy),
         feeds=_feeds(strategy, now_ns),
         limits=_limits(market, account, grid),
+    )
+
+
+def _account(bot: Bot) -> AccountStatus:
+    account = bot.account
+    market = next(iter(bot.markets.values()), None)
+    instrument = market.bot.strategy.parts.market.instrument if market is not None else None
+    return AccountStatus(
+        currency=instrument.settle if instrument is not None else "",
+        equity_quote=money_to_decimal(account.equity),
+        day_pnl_quote=money_to_decimal(-account.daily_loss),
+        drawdown_quote=money_to_decimal(account.drawdown),
+        max_daily_loss_quote=money_to_decimal(account.max_daily_loss),
+        max_drawdown_quote=money_to_decimal(account.max_drawdown),
     )
 
 
@@ -270,14 +286,14 @@ def _feeds(strategy: Strategy, now_ns: int) -> dict[str, FeedHealth]:
     for feed in _FEEDS:
         age_ns = strategy.parts.market.feed_age_ns(feed, now_ns)
         if age_ns is None:
-            feeds[feed.value] = FeedHealth(up=False, last_update_s=0.0, age_s=None)
+            feeds[feed.value] = FeedHealth(up=False, last_update_s=None, age_s=None)
         else:
             last_s = (now_ns - age_ns) / NANOS
             feeds[feed.value] = FeedHealth(up=True, last_update_s=last_s, age_s=age_ns / NANOS)
     last_ns = strategy.feeds.private_seen_ns
     feeds[Feed.PRIVATE.value] = FeedHealth(
         up=strategy.feeds.private_up,
-        last_update_s=last_ns / NANOS,
+        last_update_s=last_ns / NANOS if last_ns else None,
         age_s=(now_ns - last_ns) / NANOS if last_ns else None,
     )
     return feeds

@@ -241,7 +241,7 @@ class Strategy:
         if parts.ledger.prune(now_ns) or parts.ledger.unknown_orders(now_ns):
             self.ask(Repair.RECONCILE, "orders or fills without an answer")
         self._follow(self.feeds.silence(now_ns), now_ns)
-        age_ns = parts.market.feed_age_ns(Feed.BOOK, now_ns) or 0
+        age_ns = parts.market.silence_ns(Feed.BOOK, now_ns)
         self.breaches = self._halts.enforce(parts.risk, self.view, now_ns, age_ns)
         self._mind_journal(now_ns)
         self._refresh(now_ns)

@@ -20,7 +20,14 @@ from rich.text import Text
 from market_maker.core.readings import Readings
 from market_maker.core.reasons import BotState, Zone
 from market_maker.core.side import Side
-from market_maker.telemetry.snapshot import BookStatus, LevelStatus, MarketStatus, Status
+from market_maker.telemetry.compact_view import compact
+from market_maker.telemetry.snapshot import (
+    BookStatus,
+    LevelStatus,
+    MarketStatus,
+    Status,
+    killed_markets,
+)
 
 _STATE_STYLE = {
     BotState.QUOTING: "bold green",
@@ -43,11 +50,14 @@ _PNL_NAMES = {
 _BAR_CELLS = 10
 _FIXED_LINES = 9
 _MOST_LEVELS = 8
+_LEAST_WIDTH, _LEAST_HEIGHT = 78, 24
 _SVG_WIDTH = 96
 
 
 def render(status: Status, width: int, height: int) -> RenderableType:
-    """The whole view; never taller than `height` for the first market's usual ladder."""
+    """The whole view, or its essence on a small terminal; never taller than `height`."""
+    if width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
+        return compact(status, height - 1)
     markets = tuple(status.markets.values())
     if not markets:
         return Group(_header(status), Text("waiting for the first market", style="dim"))
@@ -91,6 +101,8 @@ def _header(status: Status) -> RenderableType:
     if status.kill_switch.engaged:
         reasons = ", ".join(reason.value for reason in status.kill_switch.reasons)
         line.append(f"   KILL SWITCH: {reasons}", style="bold white on red")
+    elif killed := killed_markets(status):
+        line.append(f"   KILL SWITCH: {', '.join(killed)}", style="bold white on red")
     else:
         line.append("   kill switch off", style="dim")
     line.append(f"   market-maker {status.version}", style="dim")
@@ -207,7 +219,7 @@ def _detail_line(market: MarketStatus) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis", style="dim")
     if market.fair_price is not None:
         line.append(f"fair {market.fair_price:,.4f}  ")
-    line.append(f"fills {market.fills}  orders {len(market.open_orders)}  ")
+    line.append(f"session fills {market.fills}  orders {len(market.open_orders)}  ")
     if market.unknown_orders:
         line.append(f"unknown {market.unknown_orders}  ", style="bold red")
     ages = (f"{name} {_age(feed.age_s)}" for name, feed in market.feeds.items())

@@ -162,15 +162,18 @@ class MarkoutStatus(msgspec.Struct, frozen=True):
 
 
 class FeedHealth(msgspec.Struct, frozen=True):
-    """One stream: when it last spoke. `age_s` is None before its first message."""
+    """One stream: when it last spoke; both times are None before its first message."""
 
     up: bool
-    last_update_s: float
+    last_update_s: float | None
     age_s: float | None
 
 
 class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about one market; `book`, `readings` and prices are None before the first book."""
+    """Everything about one market; `book`, `readings` and prices are None before the first book.
+
+    `fills` counts those of this session; `pnl` and `equity_quote` go back to the market's first.
+    """
 
     market: str
     base: str
@@ -196,8 +199,19 @@ class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[Limit, LimitUse]
 
 
+class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the markets share: money now, since the UTC day began, and down from its peak."""
+
+    currency: str
+    equity_quote: Decimal
+    day_pnl_quote: Decimal
+    drawdown_quote: Decimal
+    max_daily_loss_quote: Decimal
+    max_drawdown_quote: Decimal
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The process and its markets.
+    """The process, its account and its markets.
 
     `as_of_s` dates the document, so a reader can see that a hung bot's status is old.
     `rate_tokens` are requests that each lane may still send now.
@@ -212,6 +226,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     as_of_s: float
     clock_offset_s: float
     rate_tokens: dict[str, float]
+    account: AccountStatus | None = None
     markets: dict[str, MarketStatus]
     log_tail: tuple[str, ...] = ()
 
@@ -228,6 +243,13 @@ def encode(status: Status) -> bytes:
 def decode(document: bytes) -> Status:
     """Read what `encode` wrote; raises `msgspec.ValidationError` for anything else."""
     return _decoder.decode(document)
+
+
+def killed_markets(status: Status) -> tuple[str, ...]:
+    """Markets whose own kill switch is engaged while the account's is not."""
+    if status.kill_switch.engaged:
+        return ()
+    return tuple(name for name, market in status.markets.items() if market.kill_switch.engaged)
 
 
 def process_state(markets: dict[str, MarketStatus]) -> BotState:

@@ -97,7 +97,7 @@ def _samples(status: Status, market: MarketStatus) -> Iterator[tuple[str, Iterab
         [
             ((feed,), health.last_update_s)
             for feed, health in market.feeds.items()
-            if health.age_s is not None
+            if health.last_update_s is not None
         ],
     )
     statistics = market.statistics
