@@ -51,6 +51,7 @@ class Market:
         return self.run.run(work)
 
 
+@pytest.mark.scenario("INV6")
 @pytest.mark.parametrize("engine", ["glft", "avellaneda-stoikov", "layered", "offset"])
 @pytest.mark.parametrize("ask", [15_001, 15_020])
 def test_a_static_market_yields_no_action_after_the_first_placement(engine: str, ask: int) -> None:
@@ -61,6 +62,7 @@ def test_a_static_market_yields_no_action_after_the_first_placement(engine: str,
     assert requests[-1][0] < 10.0
 
 
+@pytest.mark.scenario("SC21")
 def test_sc21_a_binding_clamp_is_compared_with_the_clamped_price() -> None:
     """Offsets so small that post-only decides where the first level stands."""
     sections = {
@@ -93,6 +95,7 @@ def test_with_the_usual_prior_only_learning_that_nothing_moves_moves_quotes() ->
     assert len(moves) <= 4 * 6
 
 
+@pytest.mark.scenario("SC23")
 def test_sc23_own_size_at_the_touch_does_not_move_the_anchor() -> None:
     """Inside a wide market our quotes are the best; the next ones do not follow them."""
     market = Market({"signals": KNOWN_CALM}, ask=15_040)

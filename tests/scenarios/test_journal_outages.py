@@ -15,6 +15,7 @@ from market_maker.app.virtual import VirtualRun
 from market_maker.config.runtime import JournalConfig
 from market_maker.core.errors import ExitCode
 from market_maker.core.reasons import HaltReason
+from market_maker.risk.order_checks import Refused
 from market_maker.runtime.journal import FileJournal
 
 
@@ -103,3 +104,28 @@ def test_a_fill_that_the_journal_could_not_keep_is_booked_and_attributed_once(
         run.bot.markets[SOL].journal.close()
 
     _run(tmp_path, disk, 252).run(work)
+
+
+@pytest.mark.scenario("SC45")
+def test_an_exit_that_cannot_be_recorded_is_refused_and_reserves_nothing(tmp_path: Path) -> None:
+    disk = Disk(lambda _data: True)
+
+    async def work(run: VirtualRun) -> None:
+        await until(lambda: run.exchange.position(SOL) != 0, 300.0)
+        strategy = bot_of(run).strategy
+        ledger = strategy.parts.ledger
+        disk.armed = True
+        await until(lambda: disk.full and resting(run) == 0, 5.0)
+        await until(lambda: not ledger.live_orders(), 2.0)
+        view = strategy.view
+        proposal = strategy.parts.risk.flatten_proposal(view, view.mid2 / 2, 50.0)
+        assert proposal is not None
+        verdict = strategy.propose_exit(proposal, run.clock.now_ns())
+        assert isinstance(verdict, Refused)
+        assert not ledger.live_orders()
+        assert ledger.worst_long == ledger.worst_short == ledger.position
+        disk.heal()
+        assert await run.stop() is ExitCode.CLEAN
+        run.bot.markets[SOL].journal.close()
+
+    _run(tmp_path, disk, 253).run(work)
