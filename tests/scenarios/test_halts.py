@@ -243,9 +243,10 @@ def test_a_halt_that_stops_its_own_evidence_expires_and_guards_go_on_meanwhile()
         assert HaltReason.ERROR_BURST in halts(run)
         window_s = run.settings.risk.error_window_s
         while HaltReason.ERROR_BURST in halts(run):
+            assert run.loop.time() - started_s < window_s + 1.0
             assert wire.count("submit") == submitted
             await asyncio.sleep(0.25)
-        assert window_s - 1.0 < run.loop.time() - started_s < window_s + 1.0
+        assert run.loop.time() - started_s > window_s - 1.0
         assert wire.count("arm") - armed >= 4
         await until(lambda: quotes_both_sides(run), 10.0)
 
