@@ -294,7 +294,7 @@ def cases(key: str) -> list[Case]:
 
 
 @pytest.mark.parametrize("key", [key for key in FIELDS if key not in PROCESS])
-@pytest.mark.scenario("SC51", "SC52")
+@pytest.mark.scenario("SC51", "SC52", "INV7")
 def test_changing_a_key_changes_something(key: str) -> None:
     if key in ON_COMPONENT:
         assert key in delegated_keys()

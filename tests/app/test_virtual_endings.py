@@ -232,7 +232,7 @@ class Deaf(Relay):
         return await super().arm_dead_man(timeout_s)
 
 
-@pytest.mark.scenario("SC82")
+@pytest.mark.scenario("SC82", "INV9")
 def test_shutdown_meets_its_deadline_when_the_venue_never_answers() -> None:
     deaf: list[Deaf] = []
 

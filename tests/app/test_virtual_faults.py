@@ -129,6 +129,7 @@ def drive(
     return run
 
 
+@pytest.mark.scenario("SC07")
 @pytest.mark.parametrize("fate", ["lose_answers", "lose_requests"])
 def test_sc07_a_lost_submission_is_resolved_by_asking(fate: str) -> None:
     async def work(run: VirtualRun, wire: Wire) -> None:
@@ -153,6 +154,7 @@ def test_sc07_a_lost_submission_is_resolved_by_asking(fate: str) -> None:
     drive(work, 31)
 
 
+@pytest.mark.scenario("SC05")
 def test_sc05_a_cancel_answered_unknown_order_is_asked_about_and_frees_the_slot() -> None:
     async def work(run: VirtualRun, wire: Wire) -> None:
         wire.deny_cancels = 3
@@ -197,6 +199,7 @@ def test_fills_that_only_queries_tell_are_booked_once() -> None:
     drive(work, 34, venue=busy)
 
 
+@pytest.mark.scenario("SC40")
 def test_sc40_a_sequence_gap_cancels_resubscribes_and_resumes() -> None:
     async def work(run: VirtualRun, wire: Wire) -> None:
         missing = [1]
@@ -214,6 +217,7 @@ def test_sc40_a_sequence_gap_cancels_resubscribes_and_resumes() -> None:
     drive(work, 35)
 
 
+@pytest.mark.scenario("SC39")
 def test_sc39_a_stale_feed_halts_cancels_and_resumes() -> None:
     async def work(run: VirtualRun, wire: Wire) -> None:
         public = BookDelta | BookSnapshot | TradePrint | Heartbeat
@@ -264,6 +268,7 @@ def test_a_foreign_trade_that_the_venue_reports_is_external_and_quoting_goes_on(
     VirtualRun(configured(), seed=38).run(work)
 
 
+@pytest.mark.scenario("SC36")
 def test_sc36_retry_after_binds_orders_and_not_cancels() -> None:
     async def work(run: VirtualRun, wire: Wire) -> None:
         wire.retry_after_ns = 8 * NANOS
@@ -303,6 +308,7 @@ class FailingJournal(DigestJournal):
         return not self.failed
 
 
+@pytest.mark.scenario("SC25")
 def test_sc25_a_failing_journal_closes_the_gate_and_nothing_else() -> None:
     journal = FailingJournal()
 
@@ -322,6 +328,7 @@ def test_sc25_a_failing_journal_closes_the_gate_and_nothing_else() -> None:
     VirtualRun(configured(), seed=40, journal=lambda _symbol: journal).run(work)
 
 
+@pytest.mark.scenario("SC24")
 def test_sc24_a_task_that_dies_halts_its_market_and_leaves_the_other_quoting() -> None:
     class Broken(Wire):
         async def fills(self, since_ns: int) -> tuple[Fill, ...]:

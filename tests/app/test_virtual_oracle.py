@@ -37,6 +37,7 @@ def trade(
     return audit
 
 
+@pytest.mark.scenario("INV1", "INV5", "INV8")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_every_statement_holds_at_every_event(seed: int) -> None:
     audit = trade(settings(), seed, 300.0)
@@ -56,6 +57,7 @@ def test_no_order_of_tasks_breaks_a_rule(shuffle_seed: int) -> None:
     trade(settings(), 5, 60.0, shuffle_seed=shuffle_seed)
 
 
+@pytest.mark.scenario("INV1")
 def test_a_wild_market_breaks_no_rule() -> None:
     wild = {
         "volatility_bps": 6.0,

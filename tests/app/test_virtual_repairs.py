@@ -146,6 +146,7 @@ def test_resyncs_that_overlap_end_one_after_the_other_behind_a_closed_gate(
 # The private stream -----------------------------------------------------------------------------
 
 
+@pytest.mark.scenario("SC43")
 def test_a_private_stream_that_is_dead_is_noticed_although_queries_answer() -> None:
     async def work(run: VirtualRun, wire: Wire) -> None:
         def private(event: Event) -> bool:
@@ -422,6 +423,7 @@ class Unwilling(Wire):
         )
 
 
+@pytest.mark.scenario("SC15")
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("refusals", [0, 2])
 def test_an_order_of_ours_that_nobody_tracks_is_cancelled_however_often_it_takes(

@@ -48,6 +48,7 @@ class Market:
         return self.run.run(work)
 
 
+@pytest.mark.scenario("INV6")
 @pytest.mark.parametrize("engine", ["glft", "avellaneda-stoikov", "layered", "offset"])
 @pytest.mark.parametrize("ask", [15_001, 15_010])
 def test_a_static_market_yields_no_action_after_the_first_placement(engine: str, ask: int) -> None:
@@ -59,6 +60,7 @@ def test_a_static_market_yields_no_action_after_the_first_placement(engine: str,
     assert requests[-1][0] < 10.0
 
 
+@pytest.mark.scenario("SC21")
 def test_sc21_a_binding_clamp_is_compared_with_the_clamped_price() -> None:
     """Offsets so small that post-only decides where the first level stands."""
     sections = {
@@ -83,6 +85,7 @@ def test_sc21_a_binding_clamp_is_compared_with_the_clamped_price() -> None:
     assert ladder.targets[0].parts[PART_NAMES.index("post_only")] != 0
 
 
+@pytest.mark.scenario("SC23")
 def test_sc23_own_size_at_the_touch_does_not_move_the_anchor() -> None:
     """Inside a wide market our quotes are the best; the next ones do not follow them."""
     market = Market({}, ask=15_040)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 from driving import bot_of, configured, until
 from static_venue import StaticVenue
 
@@ -44,6 +45,7 @@ def drive(work: Callable[[VirtualRun, StaticVenue], Awaitable[None]], **pipeline
     assert run.log == []
 
 
+@pytest.mark.scenario("SC18")
 def test_sc18_a_fill_is_followed_by_a_new_quote_at_the_same_instant() -> None:
     async def work(run: VirtualRun, venue: StaticVenue) -> None:
         best = next(iter(venue.orders))
@@ -57,6 +59,7 @@ def test_sc18_a_fill_is_followed_by_a_new_quote_at_the_same_instant() -> None:
     drive(work)
 
 
+@pytest.mark.scenario("SC19")
 def test_sc19_a_change_during_a_request_is_seen_when_it_returns() -> None:
     async def work(run: VirtualRun, venue: StaticVenue) -> None:
         venue.move(1)
@@ -71,6 +74,7 @@ def test_sc19_a_change_during_a_request_is_seen_when_it_returns() -> None:
     drive(work)
 
 
+@pytest.mark.scenario("SC20")
 def test_sc20_a_cancelled_order_is_replaced_when_the_cancel_is_confirmed() -> None:
     async def work(run: VirtualRun, venue: StaticVenue) -> None:
         venue.move(1)

@@ -64,7 +64,7 @@ STEPS = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(InstrumentKind), st.integers(-20, 20), STEPS)
-@pytest.mark.scenario("SC73", "SC74")
+@pytest.mark.scenario("SC73", "SC74", "INV5")
 def test_parts_sum_to_equity_at_every_instant_for_every_payoff(
     kind: InstrumentKind, opening: int, steps: list[tuple[str, int, int]]
 ) -> None:

@@ -468,6 +468,7 @@ def _step(machine: _LedgerMachine, chance: RandomStream) -> None:
         draw -= weight
 
 
+@pytest.mark.scenario("INV1", "INV5")
 @pytest.mark.parametrize("seed", range(24))
 def test_worst_case_fills_and_profit_survive_long_walks_of_races(seed: int) -> None:
     for walk in range(20):

@@ -135,6 +135,7 @@ def _cancel(ledger: Ledger, client_id: str, now_ns: int = T0) -> None:
     ledger.cancel_requested(client_id, now_ns)
 
 
+@pytest.mark.scenario("SC01")
 def test_sc01_cancelled_event_before_the_cancel_response_leaves_the_slot_free(
     ledger: Ledger,
 ) -> None:
@@ -150,6 +151,7 @@ def test_sc01_cancelled_event_before_the_cancel_response_leaves_the_slot_free(
     assert ledger.order_at(BUY0) is None
 
 
+@pytest.mark.scenario("SC02")
 def test_sc02_every_end_names_the_order_and_its_level(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.lost(order, T0)
@@ -159,6 +161,7 @@ def test_sc02_every_end_names_the_order_and_its_level(ledger: Ledger) -> None:
     assert ledger.order_at(BUY0) is None
 
 
+@pytest.mark.scenario("SC03")
 def test_sc03_a_cancel_without_a_terminal_event_becomes_a_question(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_outcome(order))
@@ -168,6 +171,7 @@ def test_sc03_a_cancel_without_a_terminal_event_becomes_a_question(ledger: Ledge
     assert [r.client_id for r in ledger.unknown_orders(T0 + 6 * NANOS)] == [order]
 
 
+@pytest.mark.scenario("SC04")
 @pytest.mark.parametrize("end", [OrderState.REJECTED, OrderState.EXPIRED, OrderState.CANCELLED])
 def test_sc04_a_late_placement_response_adds_ids_and_never_revives(
     ledger: Ledger, end: OrderState
@@ -183,6 +187,7 @@ def test_sc04_a_late_placement_response_adds_ids_and_never_revives(
     assert ledger.reserved(Side.BUY) == 0
 
 
+@pytest.mark.scenario("SC05")
 def test_sc05_unknown_order_on_cancel_asks_before_it_frees(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_outcome(order))
@@ -198,6 +203,7 @@ def test_sc05_unknown_order_on_cancel_asks_before_it_frees(ledger: Ledger) -> No
     assert (ledger.position, ledger.worst_long) == (100, 100)
 
 
+@pytest.mark.scenario("SC06")
 def test_sc06_events_before_the_response_find_the_order(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_update(order))
@@ -208,6 +214,7 @@ def test_sc06_events_before_the_response_find_the_order(ledger: Ledger) -> None:
     assert (record.status, record.seen) == (OrderStatus.OPEN, 40)
 
 
+@pytest.mark.scenario("SC07")
 def test_sc07_a_timed_out_placement_keeps_slot_and_exposure_until_it_is_found(
     ledger: Ledger,
 ) -> None:
@@ -222,6 +229,7 @@ def test_sc07_a_timed_out_placement_keeps_slot_and_exposure_until_it_is_found(
     assert _record(ledger, order).status is OrderStatus.OPEN
 
 
+@pytest.mark.scenario("SC08", "SC10")
 def test_sc08_sc10_a_cancel_under_way_keeps_slot_and_exposure(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_outcome(order))
@@ -232,6 +240,7 @@ def test_sc08_sc10_a_cancel_under_way_keeps_slot_and_exposure(ledger: Ledger) ->
     assert _record(ledger, order).status is OrderStatus.OPEN
 
 
+@pytest.mark.scenario("SC09")
 def test_sc09_fills_between_mass_cancel_and_confirmation_are_attributed(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_outcome(order))
@@ -243,6 +252,7 @@ def test_sc09_fills_between_mass_cancel_and_confirmation_are_attributed(ledger: 
     assert ledger.worst_long == 30
 
 
+@pytest.mark.scenario("SC13")
 def test_sc13_partial_fills_release_what_they_filled(ledger: Ledger) -> None:
     order = _send(ledger)
     ledger.apply(_fill("t1", order, 90))
@@ -260,6 +270,7 @@ def test_remaining_quantity_is_never_read_from_a_snapshot(ledger: Ledger) -> Non
     assert ledger.own_levels() == {(Side.BUY, 14_990): 40}
 
 
+@pytest.mark.scenario("SC14")
 def test_sc14_a_fill_counts_once_whatever_delivers_it(ledger: Ledger) -> None:
     order = _send(ledger)
     assert ledger.apply(_fill("t1", order, 10, fee=5)).fill is not None
@@ -279,6 +290,7 @@ def test_a_trade_id_with_other_content_is_an_alarm_and_changes_nothing(ledger: L
     assert ledger.position == 10
 
 
+@pytest.mark.scenario("SC16")
 def test_sc16_a_fill_before_the_id_mapping_counts_now_and_is_attributed_later(
     ledger: Ledger,
 ) -> None:
@@ -381,6 +393,7 @@ def test_what_an_amendment_gave_up_stays_reserved_while_a_copy_of_an_older_reque
     assert ledger.reserved(Side.BUY) == 50
 
 
+@pytest.mark.scenario("SC17")
 def test_sc17_an_amendment_of_an_order_that_just_filled_ends_in_a_question_or_its_fill(
     ledger: Ledger,
 ) -> None:
@@ -587,6 +600,7 @@ def test_following_the_venue_after_a_difference_keeps_equity_and_frees_slots(
     assert ledger.pnl().total == equity
 
 
+@pytest.mark.scenario("SC22")
 def test_sc22_memory_is_bounded_over_many_order_lives(ledger: Ledger) -> None:
     sizes = []
     for n in range(6000):

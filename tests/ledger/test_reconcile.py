@@ -126,6 +126,7 @@ def test_findings_come_in_order_fills_then_questions_then_position(ledger: Ledge
     assert _run(ledger, fills=(fill,), position=PositionReport(T0, T0, 100)) == ()
 
 
+@pytest.mark.scenario("SC11", "SC15")
 def test_sc11_sc15_an_order_that_the_venue_does_not_list_is_asked_about(ledger: Ledger) -> None:
     order = _send(ledger)
     assert _run(ledger) == (Query(order),)

@@ -71,11 +71,13 @@ def test_an_empty_level_places_its_target_at_once(decide: Decide) -> None:
     assert decision == Decision(Action.PLACE, R.NO_ORDER, 14_990, 160, reduce_only=True)
 
 
+@pytest.mark.scenario("SC21")
 def test_sc21_an_order_where_its_target_is_stays_whatever_its_age(decide: Decide) -> None:
     for seconds in (0, 10, 100, 10_000):
         assert outcome(decide(BID, order(BID), at(seconds))) == (Action.HOLD, R.STATIC)
 
 
+@pytest.mark.scenario("SC18", "SC20")
 def test_sc18_sc20_a_level_quotes_again_as_soon_as_its_order_is_gone(decide: Decide) -> None:
     assert decide(BID, order(BID, 4), START).action is Action.AMEND
     assert decide(BID, None, START + 1).action is Action.PLACE

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ REQUESTS = st.lists(
 )
 
 
+@pytest.mark.scenario("SC44")
 @given(REQUESTS, st.integers(2, 12), st.sampled_from([0.1, 0.3, 0.9]))
 def test_s12_no_window_ever_exceeds_its_budget(
     requests: list[tuple[int, Lane]], limit: int, reserve: float
@@ -34,6 +36,7 @@ def test_s12_no_window_ever_exceeds_its_budget(
         assert sum(entry[1] is Lane.ORDER for entry in window) < limit
 
 
+@pytest.mark.scenario("SC36")
 @given(st.integers(4, 50))
 def test_cancels_always_find_their_reserved_share(limit: int) -> None:
     budget = RateBudget(limit, S, 0.3)
@@ -58,6 +61,7 @@ def test_cancels_may_use_the_whole_budget_when_nothing_else_does() -> None:
     assert budget.tokens(Lane.ORDER, 0) == 0
 
 
+@pytest.mark.scenario("SC36")
 def test_retry_after_closes_its_own_lane_and_is_never_shortened() -> None:
     budget = RateBudget(10, S, 0.3)
     budget.pause(Lane.ORDER, 5 * S)

@@ -88,6 +88,20 @@ def test_error_bursts_halt_then_kill_and_ordinary_refusals_do_not_count() -> Non
     assert breaches(desk, T0 + 62 * NANOS) == {"error_burst": KillReason.ERROR_BURST}
 
 
+@pytest.mark.scenario("SC34")
+def test_asking_about_a_short_window_takes_nothing_from_a_longer_one() -> None:
+    desk = Desk(RiskConfig(error_halt_count=3, error_window_s=60.0))
+    error = RequestOutcome(T0, RequestKind.SUBMIT, "x", Result.UNKNOWN)
+    for _ in range(3):
+        desk.risk.on_outcome(error)
+    later_ns = T0 + 90 * NANOS
+    assert breaches(desk, later_ns) == {}
+    desk.risk.configure(RiskConfig(error_halt_count=3, error_window_s=120.0), SOL)
+    for _ in range(2):
+        assert breaches(desk, later_ns) == {"error_burst": None}
+
+
+@pytest.mark.scenario("SC32")
 def test_refused_credentials_kill_at_once() -> None:
     desk = Desk()
     desk.risk.on_outcome(

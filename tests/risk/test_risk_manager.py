@@ -49,7 +49,7 @@ def test_s3_approval_reserves_in_the_same_step_and_matches_field_for_field() -> 
     )
 
 
-@pytest.mark.scenario("SC76")
+@pytest.mark.scenario("SC76", "SC12")
 def test_sc12_levels_sized_at_the_same_time_cannot_pass_the_limit_together() -> None:
     desk = Desk()
     verdicts = [desk.refusal(quote(LevelId(Side.BUY, n), qty=250)) for n in range(3)]
@@ -193,7 +193,7 @@ def test_i02_red_inventory_refuses_building_and_takes_reducing_quotes() -> None:
     assert desk.refusal(quote(BUY0)) is None
 
 
-@pytest.mark.scenario("SC67")
+@pytest.mark.scenario("SC67", "INV4")
 def test_sc67_caps_apply_to_the_opening_part_only() -> None:
     desk = Desk()
     desk.hold(2000)
@@ -202,7 +202,7 @@ def test_sc67_caps_apply_to_the_opening_part_only() -> None:
     assert desk.refusal(exit_order(Side.SELL, 14_950, 1600)) is None
 
 
-@pytest.mark.scenario("SC66")
+@pytest.mark.scenario("SC66", "INV4")
 def test_sc66_an_exhausted_balance_never_clips_an_exit() -> None:
     desk = Desk()
     desk.hold(600)
@@ -218,6 +218,7 @@ def test_small_quotes_may_reduce_but_not_build() -> None:
     assert desk.refusal(quote(SELL0, qty=10)) is None
 
 
+@pytest.mark.scenario("INV4")
 def test_exits_take_back_no_more_than_there_is_and_only_once() -> None:
     desk = Desk()
     assert desk.refusal(exit_order(Side.SELL, 14_990, 10)) is Refusal.NOT_REDUCING
@@ -250,6 +251,7 @@ def test_amendments_count_the_larger_size_and_shrinking_is_always_allowed() -> N
     assert desk.ledger.worst_long == 600
 
 
+@pytest.mark.scenario("SC36")
 def test_s12_rates_refuse_orders_and_keep_the_share_of_cancels() -> None:
     desk = Desk()
     order = desk.rest(quote(LevelId(Side.BUY, 9), qty=67))
@@ -373,7 +375,7 @@ def test_sc79_flatten_uses_the_last_price_when_the_book_is_gone() -> None:
     assert desk.risk.flatten_proposal(VIEW, 15_000.0, 100.0) is None
 
 
-@pytest.mark.scenario("SC68")
+@pytest.mark.scenario("SC68", "INV4")
 def test_sc68_exits_round_to_the_lot() -> None:
     desk = Desk(instrument=msgspec.structs.replace(SOL, lot=40))
     desk.hold(95)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,6 +210,7 @@ MOVES = st.lists(
 )
 
 
+@pytest.mark.scenario("INV1")
 @settings(max_examples=100, deadline=None)
 @given(MOVES)
 def test_s1_s3_s8_no_sequence_of_approvals_passes_a_limit_or_crosses_itself(

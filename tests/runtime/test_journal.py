@@ -200,7 +200,7 @@ def test_damage_anywhere_never_raises_and_keeps_what_came_before(data: st.DataOb
     assert list(prefix.records[:untouched]) == _RECORDS[:untouched]
 
 
-@pytest.mark.scenario("SC89")
+@pytest.mark.scenario("SC89", "INV8")
 def test_files_rotate_by_size_and_the_oldest_go(tmp_path: Path) -> None:
     config = _config(max_file_mb=0.01, max_total_mb=0.05)
     journal = FileJournal(tmp_path, 1, config, _no_failure)
@@ -242,6 +242,7 @@ class _Disk:
         return os.write(fd, taken)
 
 
+@pytest.mark.scenario("SC25")
 def test_a_full_disk_is_reported_once_and_never_raises(tmp_path: Path) -> None:
     failures: list[str] = []
     disk = _Disk(400)

@@ -33,6 +33,7 @@ async def _fail() -> None:
     raise KeyError("boom")
 
 
+@pytest.mark.scenario("SC24")
 def test_a_task_that_raises_is_reported_once_with_its_error() -> None:
     async def scenario(supervisor: Supervisor) -> None:
         supervisor.start("guard", _fail())
@@ -45,6 +46,7 @@ def test_a_task_that_raises_is_reported_once_with_its_error() -> None:
     assert isinstance(error, KeyError)
 
 
+@pytest.mark.scenario("SC24")
 def test_returning_and_being_cancelled_by_somebody_else_are_unplanned() -> None:
     async def scenario(supervisor: Supervisor) -> None:
         supervisor.start("returns", asyncio.sleep(1))

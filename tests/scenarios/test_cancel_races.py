@@ -87,7 +87,10 @@ def test_a_cancel_whose_event_is_lost_is_asked_about_and_its_slot_quotes_again(
         record = ledger.order(victims[0])
         assert record is not None
         assert record.level is not None
-        assert record.reserved > 0
+        await asyncio.sleep(0.2)
+        assert record.live
+        assert record.reserved == record.qty - record.seen
+        assert ledger.order_at(record.level) is record
         sweeps = wire.count("cancel_all")
 
         def quotes_again() -> bool:

@@ -88,6 +88,7 @@ def test_volatility_and_trend_do_not_depend_on_the_update_rate(
     assert few.trend == many.trend
 
 
+@pytest.mark.scenario("SC34")
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(-9, 9)), min_size=1, max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_readings_do_not_depend_on_how_often_they_are_asked_for(

@@ -85,6 +85,7 @@ def test_a_line_is_json_with_time_level_and_fields(start: Callable[..., Logged])
     ]
 
 
+@pytest.mark.scenario("SC46")
 def test_third_party_loggers_stay_at_warning_when_ours_are_at_debug(
     start: Callable[..., Logged],
 ) -> None:

@@ -350,6 +350,7 @@ def test_the_venues_clock_runs(case: Case) -> None:
     case.run(scenario)
 
 
+@pytest.mark.scenario("SC44")
 def test_nothing_arrives_after_closing_and_requests_end_without_an_answer(case: Case) -> None:
     async def scenario(case: Case) -> None:
         bid, _ = case.best()

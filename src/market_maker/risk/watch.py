@@ -50,11 +50,9 @@ class ErrorBurst:
             self._times.popleft()
 
     def count(self, now_ns: int) -> int:
-        """Errors in the window that ends now."""
+        """Errors in the window that ends now; asking forgets nothing."""
         oldest = now_ns - self._window_ns
-        while self._times and self._times[0] <= oldest:
-            self._times.popleft()
-        return len(self._times)
+        return sum(time > oldest for time in self._times)
 
 
 class PositionDifference:

@@ -23,6 +23,7 @@ from market_maker.core.reasons import HaltReason
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.risk.account import Breach
 from market_maker.risk.order_checks import Refused
+from market_maker.runtime.backoff import backoff_of
 from market_maker.runtime.components import Components, Repair
 from market_maker.runtime.deadlines import Deadlines
 from market_maker.runtime.executor import Executor
@@ -177,7 +178,7 @@ class MarketBot:
             await self.strategy.signal.wait()
         start = self.supervisor.start
         start("ticks", self._run_ticks())
-        start("repairs", self._run_repairs())
+        self._start_repairs()
         start("reconcile", self._run_reconcile())
         if self._uses_dead_man:
             start("dead_man", self._run_dead_man())
@@ -397,36 +398,37 @@ class MarketBot:
             return
         await self.executor.send(verdict)
 
-    async def _run_repairs(self) -> None:
-        """Do what synchronous code asked for: new books, a resync, a look at an open question."""
-        strategy = self.strategy
-        pause_s = self._config.resync_backoff_s
-        while True:
-            seen = strategy.alarm.version
-            repairs, strategy.repairs = strategy.repairs, {}
-            for repair, detail in repairs.items():
-                match repair:
-                    case Repair.RESYNC:
-                        await self.reconciler.resync(detail)
-                    case Repair.RESUBSCRIBE:
-                        await self._resubscribe()
-                    case Repair.RECONCILE:
-                        await self.reconciler.check()
-            if repairs:
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
-            else:
-                pause_s = self._config.resync_backoff_s
-            while strategy.alarm.version == seen and not strategy.repairs:
-                await strategy.alarm.wait()
+    def _start_repairs(self) -> None:
+        """Each kind of repair has a task and a backoff of its own: none waits for another."""
+        actions: dict[Repair, Callable[[str], Coroutine[None, None, object]]] = {
+            Repair.RESYNC: self.reconciler.resync,
+            Repair.RESUBSCRIBE: self._resubscribe,
+            Repair.RECONCILE: lambda _detail: self.reconciler.check(),
+        }
+        for repair, action in actions.items():
+            self.supervisor.start(f"repair_{repair.value}", self._run_repair(repair, action))
 
-    async def _resubscribe(self) -> None:
+    async def _run_repair(
+        self, repair: Repair, action: Callable[[str], Coroutine[None, None, object]]
+    ) -> None:
+        """Do what synchronous code asked for, ever more rarely while it keeps asking."""
+        strategy = self.strategy
+        backoff = backoff_of(self._config, self._clock, f"{self.symbol}/{repair.value}")
+        while True:
+            while repair not in strategy.repairs:
+                await strategy.alarm.wait()
+            backoff.begin(self._clock.monotonic_ns())
+            await action(strategy.repairs.pop(repair))
+            await asyncio.sleep(backoff.pause_s(self._clock.monotonic_ns()))
+
+    async def _resubscribe(self, _detail: str) -> None:
         if self.strategy.view.valid:
             return  # asked for again while the snapshot was on its way
         try:
-            await self.venue.resubscribe()
-        except VenueUnavailableError as error:
-            self._hooks.on_log("warning", "resubscribe_failed", f"{self.symbol}: {error}")
+            async with asyncio.timeout(self._deadline_s):
+                await self.venue.resubscribe()
+        except (TimeoutError, VenueUnavailableError) as error:
+            self._hooks.on_log("warning", "resubscribe_failed", f"{self.symbol}: {error!r}")
             self.strategy.ask(Repair.RESUBSCRIBE, "resubscribing failed")
 
     async def _run_reconcile(self) -> None:

@@ -33,6 +33,7 @@ from market_maker.ledger.reconcile import (
     VenueBooks,
     reconcile,
 )
+from market_maker.runtime.backoff import backoff_of
 from market_maker.runtime.executor import Executor
 from market_maker.runtime.observer import Observer
 from market_maker.runtime.strategy import Strategy
@@ -79,11 +80,10 @@ class Reconciler:
         strategy = self._strategy
         async with self._resyncing:
             strategy.halt(HaltReason.SYNCING, self._clock.now_ns(), detail)
-            pause_s = self._config.resync_backoff_s
+            backoff = backoff_of(self._config, self._clock, "resync")
             while not await self._attempt_resync():
                 self._observer.on_reconcile("failed")
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
+                await asyncio.sleep(backoff.pause_s(self._clock.monotonic_ns()))
             self._observer.on_reconcile("resynced")
             now_ns = self._clock.now_ns()
             if strategy.feeds.private_up and not strategy.feeds.private_silent:

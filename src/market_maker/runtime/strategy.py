@@ -52,7 +52,7 @@ from market_maker.runtime.order_events import OrderEvents
 class Strategy:
     """One market's decisions.
 
-    `signal` wakes level tasks; `alarm` wakes the task that does the `repairs` asked for.
+    `signal` wakes level tasks; `alarm` wakes the tasks that do the `repairs` asked for.
     """
 
     def __init__(
@@ -197,6 +197,7 @@ class Strategy:
         self._halts.judge_book(view, now_ns)
         if view.verdict is BookVerdict.GAPPED:
             self._reports.observer.on_gap(Feed.BOOK)
+            self.ask(Repair.RECONCILE, "sequence gap")
         self._follow(self.feeds.book(view.verdict, now_ns), now_ns)
         return True
 
