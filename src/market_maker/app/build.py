@@ -30,12 +30,14 @@ from market_maker.risk.risk_manager import RiskManager
 from market_maker.runtime.bot import TradedMarket
 from market_maker.runtime.components import Components, Reports
 from market_maker.runtime.journal import HoldCounter, Journal
-from market_maker.runtime.journal_records import SessionStarted
+from market_maker.runtime.journal_records import JOURNAL_FORMAT, SessionStarted
 from market_maker.runtime.market_bot import MarketBot, MarketHooks
 from market_maker.runtime.observer import Observer, OrderSink
+from market_maker.runtime.recorder import Recorder
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.strategy import Strategy
 from market_maker.signals.signal_set import SignalSet
+from market_maker.telemetry.redaction import Redactor
 from market_maker.venues.base import Venue
 
 
@@ -78,7 +80,9 @@ async def build_market(
         ),
         settings.ledger.request_deadline_s,
     )
-    journal = open_journal(bot.fail_journal)
+    kill = KillSwitch(session.state.latches(symbol))
+    amends = venue.capabilities.amend
+    journal = Recorder(open_journal(bot.fail_journal), session.account, symbol)
     journal.append(
         SessionStarted(
             now_ns=session.clock.now_ns(),
@@ -89,9 +93,48 @@ async def build_market(
             seed=session.seed,
             config_digest=config_digest(settings),
             instrument=instrument,
+            format=JOURNAL_FORMAT,
+            amends=amends,
+            settings=recorded_settings(settings),
+            ledger=msgspec.Raw(ledger.snapshot()),
+            account=msgspec.Raw(session.account.snapshot()),
+            latches=tuple(kill.reasons.values()),
         )
     )
-    kill = KillSwitch(session.state.latches(symbol))
+    strategy = build_strategy(
+        settings,
+        instrument,
+        ledger,
+        session.account,
+        kill,
+        Surroundings(journal, observer, log_order, bot.wake_at),
+        amends=amends,
+    )
+    strategy.halt(HaltReason.STARTING, session.clock.now_ns(), "building")
+    bot.attach(strategy)
+    return TradedMarket(bot, kill, journal, settings)
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """Where a strategy writes, and who wakes it."""
+
+    journal: Recorder
+    observer: Observer
+    log_order: OrderSink
+    wake_at: Callable[[int], None]
+
+
+def build_strategy(
+    settings: Settings,
+    instrument: Instrument,
+    ledger: Ledger,
+    account: AccountRisk,
+    kill: KillSwitch,
+    around: Surroundings,
+    *,
+    amends: bool,
+) -> Strategy:
+    """Everything of one market that decides; a replay builds the same."""
     gate = Gate()
     parts = Components(
         market=Market(
@@ -99,22 +142,40 @@ async def build_market(
         ),
         signals=SignalSet(settings.signals, instrument),
         pricing=build_pricing(settings, instrument),
-        pipeline=build_pipeline(settings, instrument, venue),
+        pipeline=build_pipeline(settings, instrument, amends=amends),
         post_only=PostOnlySafety(settings.quoting.post_only, instrument),
         ledger=ledger,
-        risk=RiskManager(settings.risk, instrument, ledger, session.account, gate, kill),
+        risk=RiskManager(settings.risk, instrument, ledger, account, gate, kill),
         gate=gate,
     )
-    holds = HoldCounter(journal, settings.journal.hold_period_s)
-    strategy = Strategy(
+    holds = HoldCounter(around.journal, settings.journal.hold_period_s)
+    return Strategy(
         parts,
-        Reports(journal, holds, observer, log_order, bot.wake_at),
+        Reports(around.journal, holds, around.observer, around.log_order, around.wake_at),
         settings.runtime,
         int(settings.ledger.adverse_horizon_s * NANOS),
     )
-    strategy.halt(HaltReason.STARTING, session.clock.now_ns(), "building")
-    bot.attach(strategy)
-    return TradedMarket(bot, kill, journal, settings)
+
+
+def retuned(
+    parts: Components, old: Settings, new: Settings, instrument: Instrument, *, amends: bool
+) -> Components:
+    """The components after a reload: what remembers something stays unless its settings changed."""
+    pipeline, post_only = parts.pipeline, parts.post_only
+    if old.quoting.pipeline != new.quoting.pipeline:
+        pipeline = build_pipeline(new, instrument, amends=amends)
+    if old.quoting.post_only != new.quoting.post_only:
+        post_only = PostOnlySafety(new.quoting.post_only, instrument)
+    return Components(
+        market=parts.market,
+        signals=parts.signals,
+        pricing=build_pricing(new, instrument),
+        pipeline=pipeline,
+        post_only=post_only,
+        ledger=parts.ledger,
+        risk=parts.risk,
+        gate=parts.gate,
+    )
 
 
 def _save(session: Session, market: str, ledger: bytes) -> None:
@@ -130,9 +191,8 @@ def build_pricing(settings: Settings, instrument: Instrument) -> PricingEngine:
     return PricingEngine(settings.quoting.ladder, instrument, engine)
 
 
-def build_pipeline(settings: Settings, instrument: Instrument, venue: Venue) -> RepricePipeline:
+def build_pipeline(settings: Settings, instrument: Instrument, *, amends: bool) -> RepricePipeline:
     """The reprice pipeline of one market."""
-    amends = venue.capabilities.amend
     return RepricePipeline(settings.quoting.pipeline, instrument, can_amend=amends)
 
 
@@ -160,3 +220,23 @@ def config_digest(settings: Settings) -> str:
     """Digest of the settings in force; secrets are not part of it."""
     dump = settings.model_dump_json(exclude={"logging", "metrics"})
     return hashlib.blake2b(dump.encode(), digest_size=8).hexdigest()
+
+
+_RECORDED = {
+    "account",
+    "market",
+    "signals",
+    "quoting",
+    "engines",
+    "ledger",
+    "risk",
+    "runtime",
+    "journal",
+}
+"""Sections that decisions depend on. Venues and their credentials are none of them."""
+
+
+def recorded_settings(settings: Settings) -> msgspec.Raw:
+    """A market's settings as the journal keeps them: without secrets, enough to decide alike."""
+    dump = settings.model_dump(mode="json", include=_RECORDED)
+    return msgspec.Raw(msgspec.json.encode(Redactor().value(dump)))

@@ -7,10 +7,9 @@ remember, unless their own settings change. A file with any other difference is 
 
 from __future__ import annotations
 
-from market_maker.app.build import build_pipeline, build_pricing
+from market_maker.app.build import recorded_settings, retuned
 from market_maker.config.schema import Settings
 from market_maker.core.errors import UnusableError
-from market_maker.quoting.post_only_safety import PostOnlySafety
 from market_maker.runtime.bot import Bot, TradedMarket
 from market_maker.runtime.components import Components
 
@@ -37,26 +36,12 @@ def reload(bot: Bot, new: Settings) -> None:
     bot.account.configure(new.risk)
     for market, settings, parts in prepared:
         parts.risk.configure(settings.risk, parts.market.instrument)
-        market.bot.resize(parts)
+        market.bot.resize(parts, recorded_settings(settings))
         bot.add(TradedMarket(market.bot, market.kill, market.journal, settings))
 
 
 def _components(market: TradedMarket, settings: Settings) -> Components:
     parts = market.bot.strategy.parts
+    amends = market.bot.venue.capabilities.amend
     instrument = parts.market.instrument
-    old, new = market.settings.quoting, settings.quoting
-    pipeline, post_only = parts.pipeline, parts.post_only
-    if old.pipeline != new.pipeline:
-        pipeline = build_pipeline(settings, instrument, market.bot.venue)
-    if old.post_only != new.post_only:
-        post_only = PostOnlySafety(new.post_only, instrument)
-    return Components(
-        market=parts.market,
-        signals=parts.signals,
-        pricing=build_pricing(settings, instrument),
-        pipeline=pipeline,
-        post_only=post_only,
-        ledger=parts.ledger,
-        risk=parts.risk,
-        gate=parts.gate,
-    )
+    return retuned(parts, market.settings, settings, instrument, amends=amends)

@@ -91,8 +91,8 @@ class Ledger:
             self._memory.park(fill)
         self._orders.restore(saved.orders)
         self._last_fill_ns = saved.last_fill_ns
-        self._history: dict[str, int] = {}
-        self._opened_ns = 0
+        self._history = saved.history
+        self._opened_ns = saved.opened_ns
         self._report: PositionReport | None = None
         self._balance: BalanceReport | None = None
 
@@ -384,6 +384,8 @@ class Ledger:
             parked=self._memory.parked(),
             watermark_ns=self._memory.watermark_ns,
             last_fill_ns=self._last_fill_ns,
+            history=self._history,
+            opened_ns=self._opened_ns,
         )
         self._valuation.save(state)
         return encode_state(state)

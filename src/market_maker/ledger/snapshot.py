@@ -68,6 +68,8 @@ class LedgerState(msgspec.Struct, kw_only=True):
     mid2: int = 0
     now_ns: int = 0
     last_fill_ns: int = 0
+    history: dict[str, int] = {}
+    opened_ns: int = 0
     totals: FillTotals = msgspec.field(default_factory=FillTotals)
 
 

@@ -15,11 +15,14 @@ from market_maker.core.events import BalanceReport
 from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import HaltReason, KillReason
 from market_maker.core.units import money_to_decimal
-from market_maker.risk.kill_switch import KillSwitch
+from market_maker.risk.kill_switch import KillSwitch, Latch
 from market_maker.risk.limits import Account
 from market_maker.risk.rates import RateBudget
 
 DAY_NS = 86_400 * NANOS
+
+_OTHERS = ""
+"""Stands for all other markets where only one of them is rebuilt."""
 
 
 class Breach(msgspec.Struct, frozen=True, gc=False):
@@ -42,12 +45,42 @@ class AccountState(msgspec.Struct):
     day_start: int = 0
 
 
+class AccountImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The account as a market finds it after others used it.
+
+    Values are absolute, `sent_ns` and `orders_ns` the requests that others sent meanwhile;
+    `other_margin` is None while the market is alone.
+    """
+
+    total: int
+    peak: int
+    day: int
+    day_start: int
+    token: int
+    shortfall: int = 0
+    balance_ns: int = 0
+    other_margin: int | None = None
+    paused_ns: tuple[int, ...] = ()
+    sent_ns: tuple[int, ...] = ()
+    orders_ns: tuple[int, ...] = ()
+    latches: tuple[Latch, ...] = ()
+
+
+_Mark = tuple[int, int, int, int, int]
+
+
 class AccountRisk:
-    """Shared by the risk managers of every market."""
+    """Shared by the risk managers of every market.
+
+    `holder` is the market that used it last. Whoever finds another one there asks `enter` what
+    changed; a market that is alone never has to.
+    """
 
     __slots__ = (
         "_balance_ns",
+        "_changes",
         "_config",
+        "_left",
         "_margin",
         "_settle",
         "_shortfall",
@@ -55,6 +88,7 @@ class AccountRisk:
         "_token",
         "_total",
         "capital",
+        "holder",
         "kill",
         "rates",
     )
@@ -78,6 +112,55 @@ class AccountRisk:
         self._balance_ns = 0
         self._settle = ""
         self._token = 0
+        self.holder = ""
+        self._changes = 0
+        self._left: dict[str, _Mark] = {}
+
+    def enter(self, symbol: str) -> AccountImage | None:
+        """Make a market the holder; what others changed since it last was, None if nothing."""
+        mark = self._mark()
+        self._left[self.holder] = mark
+        self.holder = symbol
+        known = self._left.get(symbol)
+        if known == mark:
+            return None
+        taken, ordered = (known[2], known[3]) if known is not None else (0, 0)
+        sent_ns, orders_ns = self.rates.since(taken, ordered)
+        state = self._state
+        return AccountImage(
+            total=self._total,
+            peak=state.peak,
+            day=state.day,
+            day_start=state.day_start,
+            token=self._token,
+            shortfall=self._shortfall,
+            balance_ns=self._balance_ns,
+            other_margin=self.view(symbol).other_margin if self.shared else None,
+            paused_ns=self.rates.pauses,
+            sent_ns=sent_ns,
+            orders_ns=orders_ns,
+            latches=tuple(self.kill.reasons.values()),
+        )
+
+    def adopt(self, image: AccountImage) -> None:
+        """Become what a recorded session's market found."""
+        state = self._state
+        self._total = image.total
+        state.peak, state.day, state.day_start = image.peak, image.day, image.day_start
+        self._token = image.token
+        self._shortfall = image.shortfall
+        self._balance_ns = image.balance_ns
+        if image.other_margin is not None:
+            self._margin[_OTHERS] = image.other_margin
+        self.rates.adopt(image.sent_ns, image.orders_ns, image.paused_ns)
+        for latch in image.latches:
+            self.kill.engage(latch.reason, latch.since_ns, latch.detail)
+        if not image.latches and self.kill.engaged:
+            self.kill.release(max(latch.since_ns for latch in self.kill.reasons.values()))
+
+    def _mark(self) -> _Mark:
+        rates = self.rates
+        return self._changes, self.kill.version, rates.taken, rates.ordered, rates.paused
 
     def configure(self, config: RiskConfig) -> None:
         """Take new limits; the memory of losses stays."""
@@ -94,6 +177,7 @@ class AccountRisk:
             msg = f"{symbol} settles in {settle}, the account in {self._settle}: use two accounts"
             raise UnusableError(msg)
         self._settle = settle
+        self._changes += 1
         self._margin[symbol] = 0
         known = self._state.pnl.setdefault(symbol, 0)
         if pnl == 0:
@@ -102,6 +186,7 @@ class AccountRisk:
 
     def next_token(self) -> int:
         """Token of one approved order, unique in this session."""
+        self._changes += 1
         self._token += 1
         return self._token
 
@@ -110,11 +195,13 @@ class AccountRisk:
         state = self._state
         day = now_ns // DAY_NS
         if day > state.day:
+            self._changes += 1
             state.day = day
             state.day_start = self._total
         value = pnl + state.offset[symbol]
         known = state.pnl[symbol]
         if value != known:
+            self._changes += 1
             state.pnl[symbol] = value
             self._total += value - known
             state.peak = max(state.peak, self._total)
@@ -123,8 +210,11 @@ class AccountRisk:
         """Let the venue's equity cap ours where it is lower; an older report changes nothing."""
         if report.dated_ns < self._balance_ns:
             return
+        shortfall = max(0, self.equity - report.equity)
+        if shortfall != self._shortfall or report.dated_ns != self._balance_ns:
+            self._changes += 1
+        self._shortfall = shortfall
         self._balance_ns = report.dated_ns
-        self._shortfall = max(0, self.equity - report.equity)
 
     @property
     def shared(self) -> bool:
@@ -133,7 +223,9 @@ class AccountRisk:
 
     def set_margin(self, symbol: str, margin: int) -> None:
         """Note the margin that a market binds in its worst case."""
-        self._margin[symbol] = margin
+        if margin != self._margin[symbol]:
+            self._changes += 1
+            self._margin[symbol] = margin
 
     def view(self, symbol: str) -> Account:
         """The account as the limits of one market see it."""
@@ -186,6 +278,7 @@ class AccountRisk:
 
     def forgive(self, now_ns: int) -> None:
         """Start judging losses from here: an operator released a loss latch knowingly."""
+        self._changes += 1
         self._state.peak = self._total
         self._state.day = now_ns // DAY_NS
         self._state.day_start = self._total

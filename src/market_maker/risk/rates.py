@@ -29,10 +29,24 @@ def lane_of(kind: RequestKind) -> Lane:
 class RateBudget:
     """Requests of one account, over all its markets."""
 
-    __slots__ = ("_all", "_limit", "_order_limit", "_orders", "_paused_until_ns", "_window_ns")
+    __slots__ = (
+        "_all",
+        "_limit",
+        "_order_limit",
+        "_orders",
+        "_paused_until_ns",
+        "_window_ns",
+        "ordered",
+        "paused",
+        "taken",
+    )
 
     def __init__(self, limit: int, window_ns: int, cancel_reserve: float) -> None:
-        """Allow `limit` requests in any window, of which a share is reserved for cancels."""
+        """Allow `limit` requests in any window, of which a share is reserved for cancels.
+
+        `taken` and `ordered` count all requests and those of the order lane, `paused` the pauses.
+        """
+        self.taken = self.ordered = self.paused = 0
         self._all: deque[int] = deque()
         self._orders: deque[int] = deque()
         self._paused_until_ns = {Lane.ORDER: 0, Lane.CANCEL: 0}
@@ -46,6 +60,7 @@ class RateBudget:
 
     def pause(self, lane: Lane, until_ns: int) -> None:
         """Obey a retry-after; a shorter one never shortens a longer one."""
+        self.paused += 1
         self._paused_until_ns[lane] = max(self._paused_until_ns[lane], until_ns)
 
     def paused_ns(self, lane: Lane, now_ns: int) -> int:
@@ -68,9 +83,29 @@ class RateBudget:
         if wait == 0:
             self._forget(now_ns)
             self._all.append(now_ns)
+            self.taken += 1
             if lane is Lane.ORDER:
                 self._orders.append(now_ns)
+                self.ordered += 1
         return wait
+
+    @property
+    def pauses(self) -> tuple[int, ...]:
+        """Until when each lane is closed."""
+        return tuple(self._paused_until_ns.values())
+
+    def since(self, taken: int, ordered: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Times of all requests, and of those that moved orders, sent after these counts."""
+        return _tail(self._all, self.taken - taken), _tail(self._orders, self.ordered - ordered)
+
+    def adopt(
+        self, sent_ns: tuple[int, ...], orders_ns: tuple[int, ...], pauses_ns: tuple[int, ...]
+    ) -> None:
+        """Count requests and pauses of others."""
+        self._all.extend(sent_ns)
+        self._orders.extend(orders_ns)
+        for lane, until_ns in zip(Lane, pauses_ns, strict=True):
+            self.pause(lane, until_ns)
 
     def tokens(self, lane: Lane, now_ns: int) -> int:
         """Requests that the lane could send now."""
@@ -91,3 +126,7 @@ class RateBudget:
         for log in (sent, self._orders):
             while log and log[0] <= expired_ns:
                 log.popleft()
+
+
+def _tail(log: deque[int], count: int) -> tuple[int, ...]:
+    return tuple(log)[len(log) - min(count, len(log)) :]

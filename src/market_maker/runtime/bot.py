@@ -21,7 +21,7 @@ from market_maker.core.reasons import HaltReason, KillReason
 from market_maker.risk.account import AccountRisk, Breach
 from market_maker.risk.kill_switch import KillSwitch, Latch
 from market_maker.runtime.journal import Journal
-from market_maker.runtime.journal_records import CallMade, KillChanged, SessionEnded
+from market_maker.runtime.journal_records import KillChanged, SessionEnded
 from market_maker.runtime.state import StateStore
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Bot:
             hit = [self._market(market)]
             hit[0].kill.engage(reason, now_ns, detail)
         for each in hit:
-            each.journal.append(KillChanged(now_ns, reason, detail))
+            each.journal.append(KillChanged(now_ns, reason, detail, account=market is None))
             each.bot.begin_kill(self._kill_slippage_bps(each))
 
     def on_breach(self, symbol: str, breach: Breach) -> None:
@@ -152,7 +152,10 @@ class Bot:
         for market in hit:
             if not market.bot.killing:
                 now_ns = self._clock.now_ns()
-                market.journal.append(KillChanged(now_ns, breach.kill, breach.detail))
+                change = KillChanged(
+                    now_ns, breach.kill, breach.detail, account=breach.account_wide
+                )
+                market.journal.append(change)
                 market.bot.begin_kill(self._kill_slippage_bps(market))
         if breach.exit_process:
             self.stop(risk_stop=True)
@@ -186,8 +189,7 @@ class Bot:
             released = ()
         for each in hit:
             released += each.kill.release(now_ns)
-            each.journal.append(CallMade(now_ns, "rearm", {}))
-            each.journal.append(KillChanged(now_ns, None))
+            each.journal.append(KillChanged(now_ns, None, account=market is None))
         await asyncio.gather(*(each.bot.rearm() for each in hit))
         return released
 

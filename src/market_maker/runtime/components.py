@@ -15,8 +15,9 @@ from market_maker.quoting.pricing_engine import PricingEngine
 from market_maker.quoting.reprice_pipeline import RepricePipeline
 from market_maker.risk.gate import Gate
 from market_maker.risk.risk_manager import RiskManager
-from market_maker.runtime.journal import HoldCounter, Journal
+from market_maker.runtime.journal import HoldCounter
 from market_maker.runtime.observer import Observer, OrderSink
+from market_maker.runtime.recorder import Recorder
 from market_maker.signals.signal_set import SignalSet
 
 
@@ -44,7 +45,7 @@ class Components(msgspec.Struct, frozen=True):
 class Reports(msgspec.Struct, frozen=True):
     """Where the strategy writes what it did, and how it asks to be woken at an instant."""
 
-    journal: Journal
+    journal: Recorder
     holds: HoldCounter
     observer: Observer
     log_order: OrderSink

@@ -6,6 +6,8 @@ approval is already reserved when it is returned, so its holder must send it. Re
 
 from __future__ import annotations
 
+import msgspec
+
 from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
 from market_maker.core.errors import InvariantError
 from market_maker.core.events import RequestKind
@@ -18,7 +20,7 @@ from market_maker.quoting.decision import Action, Decision, RestingOrder, Restin
 from market_maker.quoting.ladder import Ladder
 from market_maker.risk.order_checks import Refused
 from market_maker.runtime.components import Components, Noted, Reports
-from market_maker.runtime.journal_records import CallMade, DecisionMade
+from market_maker.runtime.journal_records import DecisionMade
 
 _RESTING_STATES = {
     OrderStatus.OPEN: RestingState.RESTING,
@@ -92,7 +94,11 @@ class Decider:
         if command is None:
             reports.holds.held(level, reason, now_ns)
         else:
-            reports.journal.append(DecisionMade(now_ns, level, version, reason, command))
+            made = DecisionMade(now_ns, level, version, reason, command)
+            if ladder is not None and isinstance(command, Approved):
+                breakdown = ladder.target(level).parts
+                made = msgspec.structs.replace(made, mid2=ladder.mid2, parts=breakdown)
+            reports.journal.append(made)
         return command
 
     def cancel(self, record: OrderRecord, now_ns: int) -> tuple[CancelRequest | None, str]:
@@ -120,10 +126,7 @@ class Decider:
 
     def cancel_all(self, now_ns: int) -> int:
         """Account for a mass cancel that is about to be sent; how long to wait, 0 if now."""
-        wait_ns = self.parts.risk.approve_cancel_all(now_ns)
-        if wait_ns == 0:
-            self._reports.journal.append(CallMade(now_ns, "cancel_all", {}))
-        return wait_ns
+        return self.parts.risk.approve_cancel_all(now_ns)
 
     def propose(self, proposal: Proposal, view: MarketView, now_ns: int) -> Approved | Refused:
         """Ask risk for an order; an approval is reserved and must be sent."""

@@ -6,13 +6,16 @@ judgement here is what the state of the book means for the gate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from market_maker.core.reasons import BookVerdict, BotState, HaltReason
 from market_maker.market.market_view import MarketView
-from market_maker.risk.account import Breach
 from market_maker.risk.gate import Gate
-from market_maker.risk.risk_manager import RiskManager
 from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_records import GateChanged
+
+_T = TypeVar("_T")
 
 _STATE_OF_HALT = {
     HaltReason.STOPPING: BotState.STOPPING,
@@ -63,12 +66,10 @@ class Halts:
         else:
             self.close(HaltReason.BOOK_INVALID, now_ns, view.verdict.value)
 
-    def enforce(
-        self, risk: RiskManager, view: MarketView, now_ns: int, feed_age_ns: int
-    ) -> tuple[Breach, ...]:
-        """Let risk judge market and account, and record what it changed."""
+    def recorded(self, judge: Callable[[], _T], now_ns: int) -> _T:
+        """Let risk open and close the gate, and record what it changed."""
         before = dict(self._gate.reasons)
-        breaches = risk.enforce(view, now_ns, feed_age_ns)
+        result = judge()
         after = self._gate.reasons
         for reason, halt in after.items():
             if reason not in before:
@@ -77,4 +78,4 @@ class Halts:
         for reason in before:
             if reason not in after:
                 self._journal.append(GateChanged(now_ns, reason, closed=False))
-        return breaches
+        return result

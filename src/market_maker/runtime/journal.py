@@ -2,7 +2,8 @@
 
 Owns the files, their rotation and the digest over everything appended. Refuses to know what
 a record means. It always holds that a record is in the kernel's hands when `append` returns
-(so it survives SIGKILL), or that `failed` is set; that no failure raises into trading; that
+(so it survives SIGKILL; calls that only held travel with the next record and are lost only with
+what they did not lead to), or that `failed` is set; that no failure raises into trading; that
 only the sync thread forces data to the disk and closes files, so a descriptor is never
 synced after its number was given to another file.
 """
@@ -27,6 +28,7 @@ from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import DecisionReason
 from market_maker.runtime.journal_records import (
     HoldsCounted,
+    LevelsAsked,
     Record,
     SegmentStarted,
 )
@@ -168,6 +170,7 @@ class FileJournal:
         self._hash = hashlib.blake2b(digest_size=16)
         self._encode = msgspec.json.Encoder().encode
         self._number = 0
+        self._waiting = b""
         self.records = 0
         self.dropped = 0
         self.failed = False
@@ -182,16 +185,24 @@ class FileJournal:
 
     def append(self, record: Record) -> None:
         """Write one record; on failure count it as dropped and report by `on_failure`."""
+        if type(record) is LevelsAsked:
+            self._waiting += self._encode(record) + b"\n"
+            return
         if not self.failed:
             if self._syncer.error:
                 self._fail(f"sync: {self._syncer.error}")
             elif self._segment.size >= self._max_bytes:
                 self._rotate()
-        line = self._encode(record) + b"\n"
+        self._keep(self._encode(record) + b"\n", 1)
+
+    def _keep(self, line: bytes, records: int) -> None:
+        if self._waiting:
+            line, self._waiting = self._waiting + line, b""
+            records += 1
         self._hash.update(line)
-        self.records += 1
+        self.records += records
         if self.failed or not self._write_line(line):
-            self.dropped += 1
+            self.dropped += records
 
     def retry(self) -> bool:
         """Continue in a new file after a failure; True when records are kept again."""
@@ -207,6 +218,8 @@ class FileJournal:
 
     def close(self) -> None:
         """Sync and close the file; waits for the disk, so call it when trading is over."""
+        if self._waiting:
+            self._keep(b"", 0)
         self._syncer.stop()
 
     def _open_segment(self) -> _Segment:

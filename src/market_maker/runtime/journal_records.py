@@ -2,21 +2,34 @@
 
 A line is one JSON object whose `type` names the record: an event as it arrived, an order
 intent (`Approved`, `CancelRequest`) as it was about to be sent, or one of the records below.
-Refuses to know where lines are kept.
+Some are calls, which a replay makes again, others what came of them, which it must come to
+by itself. Refuses to know where lines are kept.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-from market_maker.core.commands import Approved, CancelRequest, LevelId
+from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
 from market_maker.core.events import Event
 from market_maker.core.instrument import Instrument
 from market_maker.core.reasons import DecisionReason, HaltReason, KillReason
+from market_maker.risk.account import AccountImage
+from market_maker.risk.kill_switch import Latch
+
+JOURNAL_FORMAT: Final = 1
+"""Grows when old journals can no longer be replayed."""
 
 
 class SessionStarted(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """First record of a session: everything that a replay needs besides the calls."""
+    """First record of a session: everything that a replay needs besides the calls.
+
+    `settings` are the market's own as far as decisions depend on them, `ledger` its books and
+    `account` the memory of losses as they were opened, `latches` its kill switch; `amends` says
+    whether the venue can amend.
+    """
 
     now_ns: int
     version: str
@@ -26,6 +39,12 @@ class SessionStarted(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     seed: int
     config_digest: str
     instrument: Instrument
+    format: int = 0
+    amends: bool = True
+    settings: msgspec.Raw = msgspec.Raw(b"{}")
+    ledger: msgspec.Raw = msgspec.Raw(b"{}")
+    account: msgspec.Raw = msgspec.Raw(b"{}")
+    latches: tuple[Latch, ...] = ()
 
 
 class SegmentStarted(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -37,14 +56,51 @@ class SegmentStarted(msgspec.Struct, frozen=True, gc=False, tag=True):
     dropped_before: int
 
 
+class LevelsAsked(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Calls of `decide`, in order, since the record before; the ladder is priced in the first.
+
+    `asked` alternates nanoseconds since the call before (the first: since `now_ns`) and a level:
+    its index for bids, -1 minus its index for asks.
+    """
+
+    now_ns: int
+    asked: tuple[int, ...]
+
+
 class DecisionMade(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """A `decide` call that led to a command."""
+    """A `decide` call that led to a command.
+
+    For a quote `mid2` is the mid it was priced from and `parts` its breakdown in micro-quanta.
+    """
 
     now_ns: int
     level: LevelId
     version: int
     reason: DecisionReason
     command: Approved | CancelRequest
+    mid2: int = 0
+    parts: tuple[int, ...] = ()
+
+
+class ExitAsked(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Somebody asked for an order that reduces the position."""
+
+    now_ns: int
+    proposal: Proposal
+
+
+class AccountSeen(msgspec.Struct, frozen=True, tag=True):
+    """What other markets had done to the account when this one came back to it."""
+
+    image: AccountImage
+
+
+class Reconfigured(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A reload gave the market other settings or rules."""
+
+    now_ns: int
+    settings: msgspec.Raw
+    instrument: Instrument
 
 
 class HoldsCounted(msgspec.Struct, frozen=True, tag=True):
@@ -72,11 +128,16 @@ class GateChanged(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class KillChanged(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The kill switch was engaged for a reason, or released (no reason)."""
+    """The kill switch was engaged for a reason, or released (no reason).
+
+    `account` says whether it is the account's or this market's own; a release of the
+    account's releases both.
+    """
 
     now_ns: int
     reason: KillReason | None
     detail: str = ""
+    account: bool = True
 
 
 class SessionEnded(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -93,7 +154,11 @@ Record = (
     | CancelRequest
     | SessionStarted
     | SegmentStarted
+    | LevelsAsked
     | DecisionMade
+    | ExitAsked
+    | AccountSeen
+    | Reconfigured
     | HoldsCounted
     | CallMade
     | GateChanged
@@ -102,6 +167,11 @@ Record = (
 )
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+def decode_record(line: bytes) -> Record:
+    """One line without its end; raises DecodeError or ValueError for anything else."""
+    return _decoder.decode(line)
 
 
 class Prefix(msgspec.Struct, frozen=True):
@@ -121,7 +191,7 @@ def read_prefix(content: bytes) -> Prefix:
     start = 0
     while (end := content.find(b"\n", start)) >= 0:
         try:
-            records.append(_decoder.decode(content[start:end]))
+            records.append(decode_record(content[start:end]))
         except (msgspec.DecodeError, ValueError):
             break
         start = end + 1

@@ -277,9 +277,9 @@ class MarketBot:
         self.killed.set()
         self._hooks.on_log("warning", "kill_complete", f"{self.symbol}: nothing rests")
 
-    def resize(self, parts: Components) -> None:
+    def resize(self, parts: Components, settings: msgspec.Raw) -> None:
         """Follow a reload: other components, and tasks for the levels that there are now."""
-        self.strategy.replace(parts)
+        self.strategy.replace(parts, settings, self._clock.now_ns())
         if self._quoted and "resize" not in self.supervisor.running:
             self.supervisor.start("resize", self._fit_levels(), may_return=True)
 
@@ -323,7 +323,7 @@ class MarketBot:
         """Agree with the venue again, then let quoting resume."""
         await self.supervisor.stop("kill", timeout_s=self._config.resync_backoff_max_s)
         self.killed.clear()
-        self.strategy.parts.risk.explained(self._clock.now_ns())
+        self.strategy.explained(self._clock.now_ns())
         self.strategy.mind_feeds(self._clock.now_ns())
         await self.reconciler.resync("rearm")
         if self.strategy.parts.risk.killed:

@@ -142,18 +142,19 @@ class Reconciler:
 
     async def _agree(self) -> bool:
         """Rounds of questions until nothing is left to ask."""
+        strategy = self._strategy
         answers: dict[str, OrderUpdate | None] = {}
         for _ in range(_ROUNDS):
             asked_ns = self._clock.now_ns()
             books = await self._ask(asked_ns, answers)
-            ledger = self._strategy.parts.ledger
+            ledger = strategy.parts.ledger
             findings = reconcile(ledger.local_books(), books, ledger.patience)
             answers = {}
             waiting = False
             for finding in findings:
                 waiting |= await self._apply(finding, answers)
             self.foreign = tuple(f.update for f in findings if isinstance(f, Foreign))
-            ledger.fills_pulled(asked_ns)
+            strategy.fills_pulled(asked_ns, self._clock.now_ns())
             if not waiting and not answers:
                 mismatch = self._compare_positions(findings, books)
                 return not mismatch and not ledger.unknown_orders(self._clock.now_ns())
@@ -214,13 +215,13 @@ class Reconciler:
 
     def _compare_positions(self, findings: tuple[Finding, ...], books: VenueBooks) -> bool:
         """Report what a comparison of positions found; True if they differ without a reason."""
-        risk, ledger = self._strategy.parts.risk, self._strategy.parts.ledger
+        strategy, now_ns = self._strategy, self._clock.now_ns()
         for finding in findings:
             if isinstance(finding, PositionMismatch):
-                risk.on_difference(finding.difference)
+                strategy.compared(finding.difference, now_ns)
                 return True
-        if books.position is not None and books.position.qty == ledger.position:
-            risk.on_difference(0)
+        if books.position is not None and books.position.qty == strategy.parts.ledger.position:
+            strategy.compared(0, now_ns)
         return False
 
     async def _answer(self, query: Coroutine[Any, Any, _T]) -> _T:

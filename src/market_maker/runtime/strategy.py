@@ -11,6 +11,8 @@ It owns the sequence, not the judgements: each of those belongs to a component.
 
 from __future__ import annotations
 
+import msgspec
+
 from market_maker.config.runtime import RuntimeConfig
 from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
 from market_maker.core.events import (
@@ -45,7 +47,7 @@ from market_maker.runtime.components import Components, Noted, Repair, Reports
 from market_maker.runtime.decider import Decider
 from market_maker.runtime.feed_watch import FeedFinding, FeedWatch
 from market_maker.runtime.halts import Halts
-from market_maker.runtime.journal_records import CallMade
+from market_maker.runtime.journal_records import CallMade, ExitAsked, Reconfigured
 from market_maker.runtime.order_events import OrderEvents
 
 
@@ -80,7 +82,6 @@ class Strategy:
         self._orders = OrderEvents(parts, reports)
         self._decider = Decider(parts, reports)
         self._reports = reports
-        self._dropped = 0
         self._unpriced_ns = 0
         self._adverse_horizon_ns = adverse_horizon_ns
         self._adverse_bps = self._expected_adverse_bps()
@@ -100,8 +101,12 @@ class Strategy:
         """Executions applied in this session."""
         return self._orders.fills
 
-    def replace(self, parts: Components) -> None:
+    def replace(self, parts: Components, settings: msgspec.Raw, now_ns: int) -> None:
         """Go on with other settings: components of the same books, market and gate."""
+        instrument = parts.market.instrument
+        self._reports.journal.call(
+            Reconfigured(now_ns=now_ns, settings=settings, instrument=instrument)
+        )
         self.parts = self._orders.parts = self._decider.parts = parts
         self.levels = parts.pricing.levels
         self._per_side = len(self.levels) // 2
@@ -112,7 +117,7 @@ class Strategy:
 
     def step(self, event: Event) -> None:
         """Apply one event and wake whoever it concerns."""
-        self._reports.journal.append(event)
+        self._reports.journal.call(event)
         now_ns = event.recv_ns
         market = self.parts.market
         match event:
@@ -145,7 +150,7 @@ class Strategy:
 
         The answer keeps the time at which it came; it is acted on now.
         """
-        self._reports.journal.append(CallMade(now_ns, "learn", {}))
+        self._call(now_ns, "learn")
         self._reports.journal.append(event)
         self._private(event, now_ns)
 
@@ -167,8 +172,7 @@ class Strategy:
 
     def absence(self, client_id: str, now_ns: int, *, proved: bool) -> None:
         """Apply the reconciler's finding that the venue does not know an order."""
-        name = "absent" if proved else "missed"
-        self._reports.journal.append(CallMade(now_ns, name, {"client_id": client_id}))
+        self._call(now_ns, "absence", client_id=client_id, proved=proved)
         if proved:
             absent = self.parts.ledger.absent(client_id, now_ns)
             self._orders.account(absent, self.view, now_ns)
@@ -178,9 +182,27 @@ class Strategy:
 
     def adopt_position(self, qty: int, now_ns: int) -> None:
         """Follow the venue's position after an operator said so; the difference is external."""
-        self._reports.journal.append(CallMade(now_ns, "adopt_position", {"qty": qty}))
+        self._call(now_ns, "adopt_position", qty=qty)
         self.parts.ledger.adopt_position(qty)
         self._refresh(now_ns)
+
+    def fills_pulled(self, until_ns: int, now_ns: int) -> None:
+        """Executions were read from the watermark on, up to this venue time."""
+        self._call(now_ns, "fills_pulled", until_ns=until_ns)
+        self.parts.ledger.fills_pulled(until_ns)
+
+    def compared(self, difference: int, now_ns: int) -> None:
+        """Take one comparison of positions, venue minus ours."""
+        self._call(now_ns, "compared", difference=difference)
+        self.parts.risk.on_difference(difference)
+
+    def explained(self, now_ns: int) -> None:
+        """An operator settled what only an operator can."""
+        self._call(now_ns, "explained")
+        self._halts.recorded(lambda: self.parts.risk.explained(now_ns), now_ns)
+
+    def _call(self, now_ns: int, name: str, **arguments: str | float | bool | None) -> None:
+        self._reports.journal.call(CallMade(now_ns, name, arguments))
 
     def _see(self, view: MarketView, now_ns: int) -> None:
         if self._adopt(view, now_ns):
@@ -224,6 +246,7 @@ class Strategy:
 
     def close(self, now_ns: int) -> None:
         """Write what has only been counted; the last call."""
+        self._call(now_ns, "close")
         self._reports.holds.flush(now_ns)
         self.stopped = True
 
@@ -243,16 +266,17 @@ class Strategy:
             self.ask(Repair.RECONCILE, "orders or fills without an answer")
         self._follow(self.feeds.silence(now_ns), now_ns)
         age_ns = parts.market.silence_ns(Feed.BOOK, now_ns)
-        self.breaches = self._halts.enforce(parts.risk, self.view, now_ns, age_ns)
+        self.breaches = self._halts.recorded(
+            lambda: parts.risk.enforce(self.view, now_ns, age_ns), now_ns
+        )
         self._mind_journal(now_ns)
         self._refresh(now_ns)
 
     def _mind_journal(self, now_ns: int) -> None:
         """Quote again once records are kept again; count those that were lost."""
         journal = self._reports.journal
-        if journal.dropped > self._dropped:
-            self._reports.observer.on_journal_dropped(journal.dropped - self._dropped)
-            self._dropped = journal.dropped
+        if lost := journal.lost():
+            self._reports.observer.on_journal_dropped(lost)
         halted = HaltReason.JOURNAL_FAILED in self.parts.gate.reasons
         if halted and journal.failed and journal.retry():
             self.clear(HaltReason.JOURNAL_FAILED, now_ns)
@@ -316,6 +340,7 @@ class Strategy:
         """Turn a level's target into at most one command; an approval is already reserved."""
         if level.index >= self._per_side:
             return None  # retired by a reload; its task is about to end
+        self._reports.journal.deciding(level, now_ns)
         if self._unpriced_ns:
             self._price()
         command = self._decider.decide(
@@ -327,14 +352,17 @@ class Strategy:
 
     def cancel(self, client_id: str, venue_id: str, now_ns: int) -> CancelRequest | None:
         """Take one order of ours away outside its level; None while the cancel lane is full."""
+        self._call(now_ns, "cancel", client_id=client_id, venue_id=venue_id)
         return self._decider.cancel_orphan(client_id, venue_id, now_ns)
 
     def cancel_all(self, now_ns: int) -> int:
         """Account for a mass cancel that is about to be sent; how long to wait, 0 if now."""
+        self._call(now_ns, "cancel_all")
         return self._decider.cancel_all(now_ns)
 
     def propose_exit(self, proposal: Proposal, now_ns: int) -> Approved | Refused:
         """Ask for a reducing exit; an approval is reserved and must be sent."""
+        self._reports.journal.call(ExitAsked(now_ns, proposal))
         verdict = self._decider.propose(proposal, self.view, now_ns)
         if isinstance(verdict, Approved) and not self._may_send(verdict):
             return Refused(Refusal.GATE_CLOSED, "the journal could not record it")

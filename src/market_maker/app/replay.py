@@ -1,0 +1,101 @@
+"""A recorded session, built again from its first record and replayed without venue or clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from market_maker import __version__
+from market_maker.app.build import Surroundings, build_strategy, market_tag, retuned
+from market_maker.config.schema import Settings
+from market_maker.core.units import money_from_decimal
+from market_maker.ledger.ledger import Ledger
+from market_maker.risk.account import AccountRisk
+from market_maker.risk.kill_switch import KillSwitch, Latch
+from market_maker.runtime.journal_reader import SessionFiles, SessionReader
+from market_maker.runtime.journal_records import Reconfigured, SessionStarted
+from market_maker.runtime.observer import SilentObserver
+from market_maker.runtime.recorder import Recorder
+from market_maker.runtime.replay import Checking, Lines, Replayer, Result, Stage
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What was replayed and how far it agreed; `notes` qualify it."""
+
+    started: SessionStarted
+    result: Result
+    notes: tuple[str, ...]
+
+
+def replay(session: SessionFiles, progress: Callable[[int], None] = lambda _n: None) -> Replay:
+    """Replay a session; raises UnusableError where it cannot be read."""
+    reader = SessionReader(session)
+    started = reader.start()
+    lines = Lines(reader.lines())
+    checking = Checking(lines)
+    result = Replayer(lines, checking, rebuild(started, checking), progress).run()
+    notes = [reader.note] if reader.note else []
+    if started.version != __version__:
+        notes.append(f"recorded by version {started.version}, replayed by {__version__}")
+    return Replay(started, result, tuple(notes))
+
+
+def rebuild(started: SessionStarted, checking: Checking) -> Stage:
+    """One market as it was when its session began."""
+    settings = _settings(started.settings)
+    instrument = started.instrument
+    account = AccountRisk(
+        settings.risk,
+        money_from_decimal(settings.account.capital_quote),
+        KillSwitch(_Remembered()),
+        bytes(started.account),
+    )
+    kill = KillSwitch(_Remembered(started.latches))
+    ledger = Ledger.restore(
+        instrument,
+        settings.ledger,
+        market_tag(settings.account.tag, instrument.symbol),
+        started.epoch,
+        bytes(started.ledger),
+        started.now_ns,
+    )
+    recorder = Recorder(checking, account, started.market)
+    around = Surroundings(recorder, SilentObserver(), _unlogged, _never_woken)
+    strategy = build_strategy(
+        settings, instrument, ledger, account, kill, around, amends=started.amends
+    )
+
+    def reconfigure(change: Reconfigured) -> None:
+        changed = _settings(change.settings)
+        account.configure(changed.risk)
+        strategy.parts.risk.configure(changed.risk, change.instrument)
+        parts = retuned(strategy.parts, changed, change.instrument, amends=started.amends)
+        strategy.replace(parts, change.settings, change.now_ns)
+
+    return Stage(strategy, recorder, account, kill, reconfigure)
+
+
+def _settings(recorded: msgspec.Raw) -> Settings:
+    return Settings.model_validate(msgspec.json.decode(recorded))
+
+
+class _Remembered:
+    """Latches as a session found them; implements `LatchStore`."""
+
+    def __init__(self, latches: tuple[Latch, ...] = ()) -> None:
+        self._latches = latches
+
+    def load(self) -> tuple[Latch, ...]:
+        return self._latches
+
+    def save(self, latches: tuple[Latch, ...]) -> None:
+        self._latches = latches
+
+
+def _unlogged(*_event: object) -> None:
+    """No order log: it was written in its time."""
+
+
+def _never_woken(_when_ns: int) -> None:
+    """Nobody waits: the record says when levels were asked."""
