@@ -13,6 +13,7 @@ from market_maker.core.units import money_from_decimal
 from market_maker.ledger.ledger import Ledger
 from market_maker.risk.account import AccountRisk
 from market_maker.risk.kill_switch import KillSwitch, Latch
+from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_reader import SessionFiles, SessionReader
 from market_maker.runtime.journal_records import Reconfigured, SessionStarted
 from market_maker.runtime.observer import SilentObserver
@@ -41,8 +42,8 @@ def replay(session: SessionFiles, progress: Callable[[int], None] = lambda _n: N
     return Replay(started, result, tuple(notes))
 
 
-def rebuild(started: SessionStarted, checking: Checking) -> Stage:
-    """One market as it was when its session began."""
+def rebuild(started: SessionStarted, journal: Journal) -> Stage:
+    """One market as it was when its session began, writing to `journal`."""
     settings = _settings(started.settings)
     instrument = started.instrument
     account = AccountRisk(
@@ -60,7 +61,7 @@ def rebuild(started: SessionStarted, checking: Checking) -> Stage:
         bytes(started.ledger),
         started.now_ns,
     )
-    recorder = Recorder(checking, account, started.market)
+    recorder = Recorder(journal, account, started.market)
     around = Surroundings(recorder, SilentObserver(), _unlogged, _never_woken)
     strategy = build_strategy(
         settings, instrument, ledger, account, kill, around, amends=started.amends

@@ -16,7 +16,7 @@ from typing import cast
 
 import msgspec
 
-from market_maker.core.events import Event, PrivateEvent
+from market_maker.core.events import Event
 from market_maker.core.reasons import HaltReason
 from market_maker.risk.account import AccountRisk
 from market_maker.risk.kill_switch import KillSwitch
@@ -172,70 +172,36 @@ class Checking:
         self.difference = Difference(recorded.number, recorded.text.decode(), replayed, before)
 
 
-class Replayer:
-    """Replays a session; its first line is the session's start, from which `stage` was built."""
+class Calls:
+    """Makes recorded calls again; errors in them are kept, not raised."""
 
-    def __init__(
-        self,
-        lines: Lines,
-        checking: Checking,
-        stage: Stage,
-        progress: Callable[[int], None] = lambda _records: None,
-    ) -> None:
-        """`progress` is told now and then how many records were reproduced."""
-        self._lines = lines
-        self._checking = checking
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._progress = progress
-        self._calls = 0
-        self._decisions = 0
-        self._raised: tuple[int, str] | None = None
+        self.made = 0
+        self.decisions = 0
+        self.error = ""
 
-    def run(self) -> Result:
-        """Make every call again until the end or the first difference."""
-        lines, checking, recorder = self._lines, self._checking, self._stage.recorder
-        at = 0
-        while checking.difference is None and (line := lines.get(at)) is not None:
-            if not self._call(line.record, at) or checking.records < at:
-                recorder.flush()
-                checking.missing("nothing")
-            at = max(at + 1, checking.records)
-            lines.forget(min(at, checking.records))
-            self._judge_error(at)
-            if self._calls % _PROGRESS == 0:
-                self._progress(checking.records)
-        recorder.flush()
-        checking.missing("nothing")
-        return Result(
-            self._calls,
-            self._decisions,
-            checking.commands,
-            checking.records,
-            checking.digest(),
-            checking.difference,
-        )
-
-    def _call(self, record: Record, at: int) -> bool:
-        """Make one recorded call again; False for what is none, but should have come of one."""
-        self._calls += 1
+    def make(self, record: Record, following: Record | None) -> bool:
+        """Make one call again; False for what is none, but should have come of one."""
         strategy = self._stage.strategy
+        self.made += 1
         match record:
             case LevelsAsked():
                 for level, now_ns in levels_of(record):
-                    self._decisions += 1
-                    self._guarded(at, strategy.decide, level, strategy.signal.version, now_ns)
+                    self.decisions += 1
+                    self._guarded(strategy.decide, level, strategy.signal.version, now_ns)
             case CallMade():
-                self._named(record, at)
+                return self._named(record, following)
             case GateChanged(closed=True):
                 strategy.halt(record.reason, record.now_ns, record.detail)
             case GateChanged():
                 strategy.clear(record.reason, record.now_ns)
             case ExitAsked():
-                self._guarded(at, strategy.propose_exit, record.proposal, record.now_ns)
+                self._guarded(strategy.propose_exit, record.proposal, record.now_ns)
             case Reconfigured():
                 self._stage.reconfigure(record)
             case _ if isinstance(record, Event):
-                self._guarded(at, strategy.step, record)
+                self._guarded(strategy.step, record)
             case _:
                 return self._surroundings(record)
         return True
@@ -257,20 +223,18 @@ class Replayer:
         self._stage.recorder.append(record)
         return True
 
-    def _named(self, call: CallMade, at: int) -> None:
+    def _named(self, call: CallMade, following: Record | None) -> bool:
         strategy = self._stage.strategy
-        if call.name == "learn":
-            line = self._lines.get(at + 1)
-            if line is None:
-                self._stage.recorder.append(call)  # the recording ends between the two
-            else:
-                self._guarded(at, strategy.learn, cast("PrivateEvent", line.record))
-            return
         make = _CALLS.get(call.name)
-        if make is None:
-            self._checking.missing(f"nothing: this version knows no call named {call.name!r}")
+        if make is not None:
+            self._guarded(make, strategy, call)
+        elif call.name != "learn":
+            return False
+        elif following is None:
+            self._stage.recorder.append(call)  # the recording ends between the two
         else:
-            self._guarded(at, make, strategy, call)
+            self._guarded(strategy.learn, following)
+        return True
 
     def _kill(self, change: KillChanged) -> None:
         account, own = self._stage.account, self._stage.kill
@@ -283,21 +247,67 @@ class Replayer:
             account.forgive(change.now_ns)
         own.release(change.now_ns)
 
-    def _guarded(self, at: int, call: Callable[..., object], *arguments: object) -> None:
+    def _guarded(self, call: Callable[..., object], *arguments: object) -> None:
         try:
             call(*arguments)
         except Exception as error:  # noqa: BLE001 - the session may have met the same error
-            self._raised = self._raised or (at, f"{type(error).__name__}: {error}")
+            self.error = self.error or f"{type(error).__name__}: {error}"
+
+
+class Replayer:
+    """Replays a session; its first line is the session's start, from which `stage` was built."""
+
+    def __init__(
+        self,
+        lines: Lines,
+        checking: Checking,
+        stage: Stage,
+        progress: Callable[[int], None] = lambda _records: None,
+    ) -> None:
+        """`progress` is told now and then how many records were reproduced."""
+        self._lines = lines
+        self._checking = checking
+        self._stage = stage
+        self._progress = progress
+        self._calls = Calls(stage)
+        self._error_at: int | None = None
+
+    def run(self) -> Result:
+        """Make every call again until the end or the first difference."""
+        lines, checking, calls = self._lines, self._checking, self._calls
+        recorder = self._stage.recorder
+        at = 0
+        while checking.difference is None and (line := lines.get(at)) is not None:
+            following = lines.get(at + 1)
+            made = calls.make(line.record, following.record if following is not None else None)
+            if not made or checking.records < at:
+                recorder.flush()
+                checking.missing("nothing")
+            at = max(at + 1, checking.records)
+            lines.forget(min(at, checking.records))
+            if calls.error:
+                self._judge_error(at)
+            if calls.made % _PROGRESS == 0:
+                self._progress(checking.records)
+        recorder.flush()
+        checking.missing("nothing")
+        return Result(
+            calls.made,
+            calls.decisions,
+            checking.commands,
+            checking.records,
+            checking.digest(),
+            checking.difference,
+        )
 
     def _judge_error(self, at: int) -> None:
         """An error of ours is reproduced if the session says that it had one too."""
-        if self._raised is None:
-            return
-        since, error = self._raised
+        if self._error_at is None:
+            self._error_at = at
         if any(reason in self._stage.strategy.parts.gate.reasons for reason in _BROKEN):
-            self._raised = None
-        elif at > since + _PATIENCE:
-            self._checking.missing(f"an error: {error}")
+            self._calls.error, self._error_at = "", None
+        elif at > self._error_at + _PATIENCE:
+            self._checking.missing(f"an error: {self._calls.error}")
 
 
 def _int(call: CallMade, name: str) -> int:
@@ -326,4 +336,4 @@ _CALLS: dict[str, Callable[[Strategy, CallMade], object]] = {
     "cancel_all": lambda strategy, call: strategy.cancel_all(call.now_ns),
     "close": lambda strategy, call: strategy.close(call.now_ns),
 }
-"""What each recorded name calls."""
+"""What each recorded name calls; `learn` takes the event behind it."""
