@@ -63,20 +63,16 @@ class Faulty(Relay):
         await self.inner.open(tap)
 
     async def submit(self, order: Approved) -> RequestOutcome:
-        return await self._fate(
-            RequestKind.SUBMIT, order.client_id, order.approved_ns, self.inner.submit(order)
-        )
+        return await self._fate(RequestKind.SUBMIT, order.client_id, self.inner.submit(order))
 
     async def amend(self, order: Approved) -> RequestOutcome:
-        return await self._fate(
-            RequestKind.AMEND, order.client_id, order.approved_ns, self.inner.amend(order)
-        )
+        return await self._fate(RequestKind.AMEND, order.client_id, self.inner.amend(order))
 
     async def cancel(self, request: CancelRequest) -> RequestOutcome:
-        return await self._fate(RequestKind.CANCEL, request.client_id, 0, self.inner.cancel(request))
+        return await self._fate(RequestKind.CANCEL, request.client_id, self.inner.cancel(request))
 
     async def _fate(
-        self, kind: RequestKind, client_id: str, sent_ns: int, call: Awaitable[RequestOutcome]
+        self, kind: RequestKind, client_id: str, call: Awaitable[RequestOutcome]
     ) -> RequestOutcome:
         chance = self._chance.random()
         outcome = await call

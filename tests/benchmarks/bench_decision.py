@@ -11,21 +11,16 @@ import gc
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from tests.benchmarks._recorded import (
-    SYMBOL,
-    Moment,
-    Recording,
-    Replayed,
-    moments,
-    rebuilt,
-    recorded,
-)
+from tests.benchmarks._recorded import SYMBOL, Decided, Recording, recorded
 from tests.benchmarks._table import Row, best_us, quantile
 from tests.benchmarks.bench_baselines import dispatch_us, numba_call_us
 
+from market_maker.app.replay import rebuild
 from market_maker.config.runtime import JournalConfig
 from market_maker.core.events import BookDelta, TradePrint
 from market_maker.core.instrument import NANOS
@@ -34,6 +29,9 @@ from market_maker.quoting.engine import QuoteState
 from market_maker.quoting.registry import build_engine
 from market_maker.runtime.deadlines import Deadlines
 from market_maker.runtime.journal import FileJournal
+from market_maker.runtime.journal_records import DecisionMade, LevelsAsked, Record
+from market_maker.runtime.recorder import levels_of
+from market_maker.runtime.replay import Calls
 from market_maker.runtime.sim_loop import SimLoop, VirtualClock
 from market_maker.telemetry.metrics import Metrics
 
@@ -41,53 +39,87 @@ _RECORDED_S = 300.0
 _REPEATS = 5
 
 
-class _Pass:
-    """One pass over a recording; `samples` are microseconds."""
+class _Kept:
+    """The journal on disk, and the commands that went into it."""
 
-    def __init__(self, recording: Recording, loop: SimLoop, journal: FileJournal) -> None:
-        clock = VirtualClock(loop, recording.started.now_ns)
-        deadlines = Deadlines(loop, clock, lambda _now_ns: None)
+    def __init__(self, journal: FileJournal) -> None:
+        self._journal = journal
+        self.decided: list[Decided] = []
+        self.records = 0
+        self.failed = False
+        self.dropped = 0
+
+    def append(self, record: Record) -> None:
+        """Write one record."""
+        self.records += 1
+        if type(record) is DecisionMade:
+            self.decided.append((str(record.level), record.command))
+        self._journal.append(record)
+
+    def retry(self) -> bool:
+        """Nothing here fails."""
+        return True
+
+    def digest(self) -> str:
+        """What was written."""
+        return self._journal.digest()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._journal.close()
+
+
+class _Pass:
+    """One replay; `samples` are microseconds from an event that came alone to all decisions."""
+
+    def __init__(self, recording: Recording, kept: _Kept, wake_at: Callable[[int], None]) -> None:
+        self._records = recording.records
+        self._kept = kept
         self._observer = Metrics(version="0", mode="sim").market(SYMBOL)
-        self.replayed = Replayed(rebuilt(recording, journal, self._observer, deadlines.at))
+        self._stage = rebuild(recording.started, kept, self._observer, wake_at)
+        self._calls = Calls(self._stage)
         self.samples: list[float] = []
 
-    def moment(self, moment: Moment) -> None:
-        """Apply what arrived together, then decide."""
-        replayed = self.replayed
-        strategy = replayed.strategy
-        version = strategy.signal.version
-        idle = not replayed.busy
+    def run(self) -> None:
+        """Make every call again, as the replay command does."""
+        records, kept, at = self._records, self._kept, 0
+        while at + 1 < len(records):
+            event, following = records[at], records[at + 1]
+            alone = isinstance(event, BookDelta | TradePrint) and isinstance(following, LevelsAsked)
+            if isinstance(following, LevelsAsked) and alone:
+                self._timed(event, following)
+                at += 1
+            else:
+                self._calls.make(event, following)
+            at = max(at + 1, kept.records)
+        assert not self._calls.error
+
+    def _timed(self, event: Record, asked: LevelsAsked) -> None:
+        strategy = self._stage.strategy
+        turns = levels_of(asked)
         started = time.thread_time_ns()
-        for record in moment.calls:
-            replayed.apply(record)
-        if strategy.signal.version == version:
-            return
-        replayed.decide(moment)
-        self._observer.observe_tick_to_decision((moment.now_ns - strategy.cause_ns) / NANOS)
+        strategy.step(cast("BookDelta", event))
+        for level, now_ns in turns:
+            strategy.decide(level, strategy.signal.version, now_ns)
+        self._observer.observe_tick_to_decision((asked.now_ns - strategy.cause_ns) / NANOS)
         took_us = (time.thread_time_ns() - started) * 1e-3
-        one = len(moment.calls) == 1 and isinstance(moment.calls[0], (BookDelta, TradePrint))
-        if one and idle:
+        if len(turns) == len(strategy.levels):
             self.samples.append(took_us)
 
 
 def _replayed(recording: Recording) -> list[float]:
-    origin_ns = recording.started.now_ns
-    feed = [(moment.now_ns - origin_ns, moment) for moment in moments(recording)]
-
-    async def scenario(loop: SimLoop, journal: FileJournal) -> _Pass:
-        done = _Pass(recording, loop, journal)
-        await loop.attach_feed(feed, done.moment)
-        return done
-
-    with tempfile.TemporaryDirectory() as folder:
-        journal = FileJournal(Path(folder), 1, JournalConfig(), lambda _detail: None)
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=SimLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, SimLoop)
+        clock = VirtualClock(loop, recording.started.now_ns)
+        deadlines = Deadlines(loop, clock, lambda _now_ns: None)
+        kept = _Kept(FileJournal(Path(folder), 1, JournalConfig(), lambda _detail: None))
+        done = _Pass(recording, kept, deadlines.at)
         gc.collect()
-        with asyncio.Runner(loop_factory=SimLoop) as runner:
-            loop = runner.get_loop()
-            assert isinstance(loop, SimLoop)
-            done = runner.run(scenario(loop, journal))
-        journal.close()
-    assert done.replayed.decided == recording.decided, "the replay decided something else"
+        done.run()
+        deadlines.close()
+        kept.close()
+    assert kept.decided == recording.decided, "the replay decided something else"
     return done.samples
 
 

@@ -16,7 +16,7 @@ from market_maker.risk.kill_switch import KillSwitch, Latch
 from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_reader import SessionFiles, SessionReader
 from market_maker.runtime.journal_records import Reconfigured, SessionStarted
-from market_maker.runtime.observer import SilentObserver
+from market_maker.runtime.observer import Observer, SilentObserver
 from market_maker.runtime.recorder import Recorder
 from market_maker.runtime.replay import Checking, Lines, Replayer, Result, Stage
 
@@ -35,14 +35,20 @@ def replay(session: SessionFiles, progress: Callable[[int], None] = lambda _n: N
     started = reader.start()
     lines = Lines(reader.lines())
     checking = Checking(lines)
-    result = Replayer(lines, checking, rebuild(started, checking), progress).run()
+    stage = rebuild(started, checking, SilentObserver(), _never_woken)
+    result = Replayer(lines, checking, stage, progress).run()
     notes = [reader.note] if reader.note else []
     if started.version != __version__:
         notes.append(f"recorded by version {started.version}, replayed by {__version__}")
     return Replay(started, result, tuple(notes))
 
 
-def rebuild(started: SessionStarted, journal: Journal) -> Stage:
+def rebuild(
+    started: SessionStarted,
+    journal: Journal,
+    observer: Observer,
+    wake_at: Callable[[int], None],
+) -> Stage:
     """One market as it was when its session began, writing to `journal`."""
     settings = _settings(started.settings)
     instrument = started.instrument
@@ -62,7 +68,7 @@ def rebuild(started: SessionStarted, journal: Journal) -> Stage:
         started.now_ns,
     )
     recorder = Recorder(journal, account, started.market)
-    around = Surroundings(recorder, SilentObserver(), _unlogged, _never_woken)
+    around = Surroundings(recorder, observer, _unlogged, wake_at)
     strategy = build_strategy(
         settings, instrument, ledger, account, kill, around, amends=started.amends
     )

@@ -56,15 +56,16 @@ class SegmentStarted(msgspec.Struct, frozen=True, gc=False, tag=True):
     dropped_before: int
 
 
-class LevelsAsked(msgspec.Struct, frozen=True, gc=False, tag=True):
+class LevelsAsked(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
     """Calls of `decide`, in order, since the record before; the ladder is priced in the first.
 
-    `asked` alternates nanoseconds since the call before (the first: since `now_ns`) and a level:
-    its index for bids, -1 minus its index for asks.
+    A bid is its index, an ask -1 minus its index. `since_ns` are the times of the calls after
+    `now_ns`, left out where that is the time of all.
     """
 
     now_ns: int
-    asked: tuple[int, ...]
+    levels: tuple[int, ...]
+    since_ns: tuple[int, ...] = ()
 
 
 class DecisionMade(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -18,7 +18,16 @@ from market_maker.runtime.journal_records import AccountSeen, LevelsAsked, Recor
 class Recorder:
     """A `Journal` in front of another one."""
 
-    __slots__ = ("_account", "_asked", "_journal", "_reported", "_symbol", "_times_ns")
+    __slots__ = (
+        "_account",
+        "_asked",
+        "_journal",
+        "_numbers",
+        "_reported",
+        "_symbol",
+        "_times_ns",
+        "_usual",
+    )
 
     def __init__(self, journal: Journal, account: AccountRisk, symbol: str) -> None:
         """Record one market of an account."""
@@ -27,6 +36,8 @@ class Recorder:
         self._symbol = symbol
         self._asked: list[LevelId] = []
         self._times_ns: list[int] = []
+        self._usual: list[LevelId] = []
+        self._numbers: tuple[int, ...] = ()
         self._reported = 0
 
     def call(self, record: Record) -> None:
@@ -50,18 +61,20 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand over the calls of `decide` that wait."""
-        if not self._asked:
+        asked, times_ns = self._asked, self._times_ns
+        if not asked:
             return
-        asked: list[int] = []
-        times_ns = self._times_ns
-        before_ns = first_ns = times_ns[0]
-        for level, now_ns in zip(self._asked, times_ns, strict=True):
-            asked.append(now_ns - before_ns)
-            asked.append(level.index if level.side is Side.BUY else ~level.index)
-            before_ns = now_ns
-        self._asked.clear()
+        if asked != self._usual:
+            # Levels are asked in the same order again and again.
+            self._usual = list(asked)
+            self._numbers = tuple(x.index if x.side is Side.BUY else ~x.index for x in asked)
+        first_ns = times_ns[0]
+        since_ns: tuple[int, ...] = ()
+        if times_ns[-1] != first_ns:
+            since_ns = tuple(now_ns - first_ns for now_ns in times_ns)
+        asked.clear()
         times_ns.clear()
-        self._journal.append(LevelsAsked(first_ns, tuple(asked)))
+        self._journal.append(LevelsAsked(first_ns, self._numbers, since_ns))
 
     def lost(self) -> int:
         """Records that could not be kept, since the last time it was asked."""
@@ -105,10 +118,8 @@ class Recorder:
 
 def levels_of(record: LevelsAsked) -> tuple[tuple[LevelId, int], ...]:
     """The recorded calls of `decide`: level and time."""
-    now_ns = record.now_ns
-    calls = []
-    for since_ns, number in zip(record.asked[::2], record.asked[1::2], strict=True):
-        now_ns += since_ns
-        level = LevelId(Side.BUY, number) if number >= 0 else LevelId(Side.SELL, ~number)
-        calls.append((level, now_ns))
-    return tuple(calls)
+    since_ns = record.since_ns or (0,) * len(record.levels)
+    return tuple(
+        (LevelId(Side.BUY, n) if n >= 0 else LevelId(Side.SELL, ~n), record.now_ns + later_ns)
+        for n, later_ns in zip(record.levels, since_ns, strict=True)
+    )

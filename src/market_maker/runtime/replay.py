@@ -233,7 +233,7 @@ class Calls:
         elif following is None:
             self._stage.recorder.append(call)  # the recording ends between the two
         else:
-            self._guarded(strategy.learn, following)
+            self._guarded(strategy.learn, following, call.now_ns)
         return True
 
     def _kill(self, change: KillChanged) -> None:

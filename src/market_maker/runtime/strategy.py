@@ -82,6 +82,7 @@ class Strategy:
         self._orders = OrderEvents(parts, reports)
         self._decider = Decider(parts, reports)
         self._reports = reports
+        self._recorder = reports.journal
         self._unpriced_ns = 0
         self._adverse_horizon_ns = adverse_horizon_ns
         self._adverse_bps = self._expected_adverse_bps()
@@ -104,9 +105,7 @@ class Strategy:
     def replace(self, parts: Components, settings: msgspec.Raw, now_ns: int) -> None:
         """Go on with other settings: components of the same books, market and gate."""
         instrument = parts.market.instrument
-        self._reports.journal.call(
-            Reconfigured(now_ns=now_ns, settings=settings, instrument=instrument)
-        )
+        self._recorder.call(Reconfigured(now_ns=now_ns, settings=settings, instrument=instrument))
         self.parts = self._orders.parts = self._decider.parts = parts
         self.levels = parts.pricing.levels
         self._per_side = len(self.levels) // 2
@@ -117,7 +116,7 @@ class Strategy:
 
     def step(self, event: Event) -> None:
         """Apply one event and wake whoever it concerns."""
-        self._reports.journal.call(event)
+        self._recorder.call(event)
         now_ns = event.recv_ns
         market = self.parts.market
         match event:
@@ -151,7 +150,7 @@ class Strategy:
         The answer keeps the time at which it came; it is acted on now.
         """
         self._call(now_ns, "learn")
-        self._reports.journal.append(event)
+        self._recorder.append(event)
         self._private(event, now_ns)
 
     def halt(self, reason: HaltReason, now_ns: int, detail: str = "") -> None:
@@ -202,7 +201,7 @@ class Strategy:
         self._halts.recorded(lambda: self.parts.risk.explained(now_ns), now_ns)
 
     def _call(self, now_ns: int, name: str, **arguments: str | float | bool | None) -> None:
-        self._reports.journal.call(CallMade(now_ns, name, arguments))
+        self._recorder.call(CallMade(now_ns, name, arguments))
 
     def _see(self, view: MarketView, now_ns: int) -> None:
         if self._adopt(view, now_ns):
@@ -274,7 +273,7 @@ class Strategy:
 
     def _mind_journal(self, now_ns: int) -> None:
         """Quote again once records are kept again; count those that were lost."""
-        journal = self._reports.journal
+        journal = self._recorder
         if lost := journal.lost():
             self._reports.observer.on_journal_dropped(lost)
         halted = HaltReason.JOURNAL_FAILED in self.parts.gate.reasons
@@ -340,7 +339,7 @@ class Strategy:
         """Turn a level's target into at most one command; an approval is already reserved."""
         if level.index >= self._per_side:
             return None  # retired by a reload; its task is about to end
-        self._reports.journal.deciding(level, now_ns)
+        self._recorder.deciding(level, now_ns)
         if self._unpriced_ns:
             self._price()
         command = self._decider.decide(
@@ -362,7 +361,7 @@ class Strategy:
 
     def propose_exit(self, proposal: Proposal, now_ns: int) -> Approved | Refused:
         """Ask for a reducing exit; an approval is reserved and must be sent."""
-        self._reports.journal.call(ExitAsked(now_ns, proposal))
+        self._recorder.call(ExitAsked(now_ns, proposal))
         verdict = self._decider.propose(proposal, self.view, now_ns)
         if isinstance(verdict, Approved) and not self._may_send(verdict):
             return Refused(Refusal.GATE_CLOSED, "the journal could not record it")
@@ -370,7 +369,7 @@ class Strategy:
 
     def _may_send(self, order: Approved) -> bool:
         """Take an order back whose intent could not be recorded: it is never sent."""
-        if not self._reports.journal.failed:
+        if not self._recorder.failed:
             return True
         never = RequestOutcome(
             recv_ns=order.approved_ns,
