@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from market_maker.app.build import recorded_settings
 from market_maker.app.virtual import VirtualRun
 from market_maker.config.layers import merged
 from market_maker.config.schema import Settings
@@ -265,7 +266,8 @@ def _quote_naively(settings: Settings, strategy: Strategy) -> None:
     """Exchange the engine behind the pricing engine; everything else stays in its place."""
     parts = strategy.parts
     pricing = PricingEngine(settings.quoting.ladder, parts.pricing.instrument, NaiveEngine())
-    strategy.replace(msgspec.structs.replace(parts, pricing=pricing))
+    naive = msgspec.structs.replace(parts, pricing=pricing)
+    strategy.replace(naive, recorded_settings(settings), 0)
 
 
 def _sums(strategy: Strategy) -> list[str]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "rearm": ("market_maker.cli.rearm", "Release the kill switch after a resync."),
     "simulate": ("market_maker.cli.simulate", "Prove by faults and seeds that no rule breaks."),
     "config": ("market_maker.cli.config", "Check, show or describe the settings."),
+    "replay": ("market_maker.cli.replay", "Decide a recorded session again, bit for bit."),
 }
 """Name to module (which has a `command`) and summary."""
 

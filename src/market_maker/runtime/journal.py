@@ -356,22 +356,30 @@ class HoldCounter:
     def __init__(self, journal: Journal, period_s: float) -> None:
         self._journal = journal
         self._period_ns = round(period_s * NANOS)
-        self._counts: dict[tuple[LevelId, DecisionReason], int] = {}
+        self._counts: dict[LevelId, dict[DecisionReason, int]] = {}
         self._due_ns = 0
 
     def held(self, level: LevelId, reason: DecisionReason, now_ns: int) -> None:
         """Count one decision; writes the counts when the period is over."""
-        key = (level, reason)
-        self._counts[key] = self._counts.get(key, 0) + 1
+        try:
+            self._counts[level][reason] += 1
+        except KeyError:
+            self._counts.setdefault(level, {})[reason] = 1
         if now_ns >= self._due_ns:
             self.flush(now_ns)
 
     def flush(self, now_ns: int) -> None:
         """Write what has been counted."""
-        if self._counts:
-            counts = {f"{level}:{reason}": n for (level, reason), n in self._counts.items()}
+        counts = {
+            f"{level}:{reason}": n
+            for level, reasons in self._counts.items()
+            for reason, n in reasons.items()
+            if n
+        }
+        if counts:
             self._journal.append(HoldsCounted(now_ns, counts))
-            self._counts.clear()
+            for reasons in self._counts.values():
+                reasons.clear()
         self._due_ns = now_ns + self._period_ns
 
 

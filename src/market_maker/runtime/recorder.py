@@ -44,7 +44,9 @@ class Recorder:
         """Record a call that is about to be made."""
         if self._account.holder != self._symbol:
             self._enter()
-        self.append(record)
+        if self._asked:
+            self.flush()
+        self._journal.append(record)
 
     def deciding(self, level: LevelId, now_ns: int) -> None:
         """Record that a level is about to decide."""
