@@ -10,8 +10,11 @@ never an order id, a price or an error text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily
 
 from market_maker.core.events import Feed, Liquidity, OrderState, RequestKind, Result
 from market_maker.core.reasons import DecisionReason, Refusal
@@ -32,12 +35,36 @@ ORDER_EVENTS: dict[str, tuple[str, ...]] = {
 """Values of the label `event` of `mm_orders_total`: requests sent, their outcomes, ends."""
 
 
+class _Decisions:
+    """Decisions by market and reason, of which there are thousands a second: plain integers.
+
+    A collector of its own, because a library counter takes a lock at every step.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[DecisionReason, int]] = {}
+
+    def market(self, market: str) -> dict[DecisionReason, int]:
+        """The counts of one market, to be added to."""
+        return self._counts.setdefault(market, dict.fromkeys(DecisionReason, 0))
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Every count as of now."""
+        family = CounterMetricFamily(
+            "mm_decisions", "Decisions of levels by reason.", labels=("market", "reason")
+        )
+        for market, counts in self._counts.items():
+            for reason, count in counts.items():
+                family.add_metric((market, reason.value), count)
+        yield family
+
+
 class _Families(msgspec.Struct, frozen=True):
     """The counters and histograms that markets bind their children from."""
 
     orders: Counter
     fills: Counter
-    decisions: Counter
+    decisions: _Decisions
     refusals: Counter
     gaps: Counter
     reconnects: Counter
@@ -66,7 +93,7 @@ class MarketMetrics:
             for side in SIDES
             for liquidity in Liquidity
         }
-        self._decisions = {r: families.decisions.labels(market, r.value) for r in DecisionReason}
+        self._decisions = families.decisions.market(market)
         self._refusals = {r: families.refusals.labels(market, r.value) for r in Refusal}
         self._gaps = {feed: families.gaps.labels(market, feed.value) for feed in Feed}
         self._reconnects = {feed: families.reconnects.labels(market, feed.value) for feed in Feed}
@@ -77,7 +104,7 @@ class MarketMetrics:
 
     def on_decision(self, reason: DecisionReason) -> None:
         """A level decided."""
-        self._decisions[reason].inc()
+        self._decisions[reason] += 1
 
     def on_refusal(self, reason: Refusal) -> None:
         """The risk manager refused an order."""
@@ -175,12 +202,14 @@ def _families(registry: CollectorRegistry) -> _Families:
     def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, text, ("market",), buckets=buckets, registry=registry)
 
+    decisions = _Decisions()
+    registry.register(decisions)
     return _Families(
         orders=counter(
             "mm_orders_total", "Order requests, their outcomes and ends.", "side", "event"
         ),
         fills=counter("mm_fills_total", "Own executions.", "side", "liquidity"),
-        decisions=counter("mm_decisions_total", "Decisions of levels by reason.", "reason"),
+        decisions=decisions,
         refusals=counter(
             "mm_risk_refusals_total", "Orders that the risk manager refused.", "reason"
         ),
