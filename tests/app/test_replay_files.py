@@ -150,6 +150,12 @@ def test_without_its_first_file_a_session_says_what_to_change(tmp_path: Path) ->
     assert main(["replay", str(tmp_path)]) == ExitCode.UNUSABLE
     with pytest.raises(UnusableError, match="max_total_mb"):
         raise run(tmp_path).exception or AssertionError
+    kept = b"".join(path.read_bytes() for path in journal_files(tmp_path))
+    made = [r for r in map(json.loads, kept.splitlines()) if r["type"] == "DecisionMade"]
+    life = json.loads(
+        run(tmp_path, "--session", 5, "--order", made[-1]["command"]["client_id"], "--json").output
+    )
+    assert life["life"]  # what is left of the session is told all the same
 
 
 def test_a_file_missing_between_others_is_an_error(tmp_path: Path) -> None:

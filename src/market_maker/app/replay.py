@@ -32,7 +32,7 @@ class Replay(msgspec.Struct, frozen=True):
 def replay(session: SessionFiles, progress: Callable[[int], None] = lambda _n: None) -> Replay:
     """Replay a session; raises UnusableError where it cannot be read."""
     reader = SessionReader(session)
-    started = reader.start()
+    started = reader.whole()
     lines = Lines(reader.lines())
     checking = Checking(lines)
     stage = rebuild(started, checking, SilentObserver(), _never_woken)

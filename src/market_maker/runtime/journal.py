@@ -31,6 +31,7 @@ from market_maker.runtime.journal_records import (
     LevelsAsked,
     Record,
     SegmentStarted,
+    SessionStarted,
 )
 
 _MEGABYTE: Final = 1_000_000
@@ -171,6 +172,7 @@ class FileJournal:
         self._encode = msgspec.json.Encoder().encode
         self._number = 0
         self._waiting = b""
+        self._opening = b""
         self.records = 0
         self.dropped = 0
         self.failed = False
@@ -193,7 +195,10 @@ class FileJournal:
                 self._fail(f"sync: {self._syncer.error}")
             elif self._segment.size >= self._max_bytes:
                 self._rotate()
-        self._keep(self._encode(record) + b"\n", 1)
+        line = self._encode(record) + b"\n"
+        if type(record) is SessionStarted:
+            self._opening = line
+        self._keep(line, 1)
 
     def _keep(self, line: bytes, records: int) -> None:
         if self._waiting:
@@ -227,7 +232,8 @@ class FileJournal:
         segment = _Segment(self._folder / f"journal-{self._epoch:016d}-{self._number:06d}.jsonl")
         header = SegmentStarted(self._epoch, self._number, self.records, self.dropped)
         try:
-            self._write_all(segment, self._encode(header) + b"\n")
+            # Every file says what session it belongs to; without it none could be read alone.
+            self._write_all(segment, self._encode(header) + b"\n" + self._opening)
         except OSError:
             os.close(segment.fd)
             segment.path.unlink(missing_ok=True)

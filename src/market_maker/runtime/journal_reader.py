@@ -71,17 +71,23 @@ class SessionReader:
         self._session = session
         self.note = ""
 
-    def start(self) -> SessionStarted:
-        """The session's first record; UnusableError where there is none that this version knows."""
+    def whole(self) -> SessionStarted:
+        """The session's first record; UnusableError if the file that it stood in is gone."""
         first = self._session.files[0]
         with first.open("rb") as file:
-            lines = file.readline(), file.readline()
-        header = _decoded(lines[0])
+            header = _decoded(file.readline())
         if isinstance(header, SegmentStarted) and header.segment != 1:
             raise UnusableError(
                 f"{first} begins in the middle of its session: earlier files were removed when the"
                 " journal reached journal.max_total_mb; raise it to keep sessions whole"
             )
+        return self.start()
+
+    def start(self) -> SessionStarted:
+        """How the session began, which every file repeats; UnusableError if it cannot be read."""
+        first = self._session.files[0]
+        with first.open("rb") as file:
+            lines = file.readline(), file.readline()
         try:
             head = msgspec.json.decode(lines[1], type=_Header)
         except msgspec.DecodeError:
@@ -117,7 +123,7 @@ class SessionReader:
                     if before is not None and not self._follows(path, before, record):
                         return
                     before = record
-                else:
+                elif not isinstance(record, SessionStarted) or path == self._session.files[0]:
                     yield Line(number, text, record)
 
     def _stop(self, path: Path, number: int, rest: bytes, is_last: bool) -> None:
