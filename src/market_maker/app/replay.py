@@ -73,11 +73,14 @@ def rebuild(
         settings, instrument, ledger, account, kill, around, amends=started.amends
     )
 
+    in_force = settings
+
     def reconfigure(change: Reconfigured) -> None:
-        changed = _settings(change.settings)
-        account.configure(changed.risk)
-        strategy.parts.risk.configure(changed.risk, change.instrument)
-        parts = retuned(strategy.parts, changed, change.instrument, amends=started.amends)
+        nonlocal in_force
+        before, in_force = in_force, _settings(change.settings)
+        account.configure(in_force.risk)
+        strategy.parts.risk.configure(in_force.risk, change.instrument)
+        parts = retuned(strategy.parts, before, in_force, change.instrument, amends=started.amends)
         strategy.replace(parts, change.settings, change.now_ns)
 
     return Stage(strategy, recorder, account, kill, reconfigure)
