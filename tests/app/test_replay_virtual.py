@@ -152,7 +152,8 @@ def test_a_reload_is_part_of_the_record(tmp_path: Path) -> None:
         risk = {"max_position_notional_quote": 300, "min_order_notional_quote": 10}
         reload(run.bot, configured(quoting={"engine": "layered", "ladder": {"levels": 1}}))
         await asyncio.sleep(15.0)
-        reload(run.bot, configured(risk=risk, quoting={"ladder": {"levels": 4}}))
+        patience = {"pipeline": {"min_interval_s": 0.25}, "post_only": {"base_ticks": 2}}
+        reload(run.bot, configured(risk=risk, quoting={"ladder": {"levels": 4}, **patience}))
         await asyncio.sleep(15.0)
 
     session(configured(), 31, tmp_path, work)
