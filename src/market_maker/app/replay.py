@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 import msgspec
 
@@ -15,10 +16,10 @@ from market_maker.risk.account import AccountRisk
 from market_maker.risk.kill_switch import KillSwitch, Latch
 from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_reader import SessionFiles, SessionReader
-from market_maker.runtime.journal_records import Reconfigured, SessionStarted
+from market_maker.runtime.journal_records import Reconfigured, SessionStarted, decode_record
 from market_maker.runtime.observer import Observer, SilentObserver
 from market_maker.runtime.recorder import Recorder
-from market_maker.runtime.replay import Checking, Lines, Replayer, Result, Stage
+from market_maker.runtime.replay import Checking, Line, Lines, Replayer, Result, Stage
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -33,14 +34,34 @@ def replay(session: SessionFiles, progress: Callable[[int], None] = lambda _n: N
     """Replay a session; raises UnusableError where it cannot be read."""
     reader = SessionReader(session)
     started = reader.whole()
-    lines = Lines(reader.lines())
-    checking = Checking(lines)
-    stage = rebuild(started, checking, SilentObserver(), _never_woken)
-    result = Replayer(lines, checking, stage, progress).run()
+    result = replay_lines(started, reader.lines(), progress)
     notes = [reader.note] if reader.note else []
     if started.version != __version__:
         notes.append(f"recorded by version {started.version}, replayed by {__version__}")
     return Replay(started, result, tuple(notes))
+
+
+def replay_lines(
+    started: SessionStarted,
+    source: Iterator[Line],
+    progress: Callable[[int], None] = lambda _n: None,
+) -> Result:
+    """Replay a session whose lines, its start included, come from anywhere."""
+    lines = Lines(source)
+    checking = Checking(lines)
+    stage = rebuild(started, checking, SilentObserver(), _never_woken)
+    return Replayer(lines, checking, stage, progress).run()
+
+
+def difference_of(content: bytes) -> str:
+    """Where a replay of a journal's lines leaves the record, empty if nowhere."""
+    texts = content.splitlines()
+    source = (Line(n, text, decode_record(text)) for n, text in enumerate(texts, 1))
+    first = next(source, None)
+    if first is None or not isinstance(first.record, SessionStarted):
+        return "it does not begin with the session's start"
+    found = replay_lines(first.record, chain((first,), source)).difference
+    return f"recorded {found.recorded}, replayed {found.replayed}" if found else ""
 
 
 def rebuild(

@@ -92,6 +92,7 @@ class Audit:
         self._paused_until_ns = {True: 0, False: 0}
         self.journals: dict[str, AuditedJournal] = {}
         self.transferred = 0
+        self.adopted = False
         self._exposures: dict[str, Exposure] = {}
 
     # -- wiring -------------------------------------------------------------------------
@@ -112,9 +113,9 @@ class Audit:
             tap = self.taps[symbol] = MarketAudit(self, symbol)
         return tap
 
-    def journal(self, symbol: str) -> AuditedJournal:
+    def journal(self, symbol: str, *, keep: bool) -> AuditedJournal:
         """A journal that has the books checked before every event."""
-        journal = AuditedJournal(self.market(symbol))
+        journal = AuditedJournal(self.market(symbol), keep=keep)
         self.journals[f"{len(self.journals)}/{symbol}"] = journal
         return journal
 
@@ -215,6 +216,7 @@ class MarketAudit:
     def adopted(self) -> None:
         """An operator had the books follow the venue: nothing is unseen any more."""
         self._exposure.unseen.clear()
+        self.audit.adopted = True
 
     # -- every event --------------------------------------------------------------------
 
@@ -407,11 +409,11 @@ class MarketAudit:
             found.append(f"L5: unknown: {', '.join(unknown)}")
         return tuple(found)
 
-    def check_fills(self, *, adopted: bool) -> None:
+    def check_fills(self) -> None:
         """S4: each execution was counted, once; S14: cash and position are their sums."""
         audit, exchange = self.audit, self.audit.run.exchange
         ledger = self.strategy.parts.ledger
-        if adopted or ledger.opening_position or len(exchange.symbols) > 1:
+        if audit.adopted or ledger.opening_position or len(exchange.symbols) > 1:
             return  # what was adopted came without its executions
         fills = exchange.fills(self.symbol)
         missing = [fill.trade_id for fill in fills if not ledger.has_counted(fill.trade_id)]
@@ -427,11 +429,14 @@ class MarketAudit:
 
 
 class AuditedJournal(DigestJournal):
-    """Digests what is appended, has the books checked first, and keeps the last records."""
+    """Digests what is appended, has the books checked first, and keeps the last records.
 
-    def __init__(self, market: MarketAudit) -> None:
+    With `keep` it keeps every line as well, for a replay.
+    """
+
+    def __init__(self, market: MarketAudit, *, keep: bool) -> None:
         """Serve one market of one session."""
-        super().__init__()
+        super().__init__(keep=keep)
         self.market = market
         self._learnt_ns = 0
         self.kept: deque[Record] = deque(maxlen=_RECORDS_KEPT)
