@@ -17,6 +17,7 @@ from market_maker.config.schema import Settings
 from market_maker.core.clock import Clock
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.reasons import HaltReason
+from market_maker.ledger.client_ids import market_tag
 from market_maker.ledger.ledger import Ledger
 from market_maker.market.market import Market
 from market_maker.quoting.post_only_safety import PostOnlySafety
@@ -209,11 +210,6 @@ async def open_ledger(
     position = await venue.position()
     ledger.open_at(position.qty, await venue.fills(0), now_ns)
     return ledger
-
-
-def market_tag(tag: str, symbol: str) -> str:
-    """Tag of one market's client ids: the account's, then four characters of the market's own."""
-    return tag + hashlib.blake2b(symbol.encode(), digest_size=2).hexdigest()
 
 
 def config_digest(settings: Settings) -> str:
