@@ -28,6 +28,7 @@ from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.journal import FileJournal, Journal, NullJournal
 from market_maker.runtime.lock import InstanceLock
+from market_maker.runtime.recovery import Past, no_past, past_of_folder
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import SqliteStore
 from market_maker.telemetry import logs
@@ -164,8 +165,9 @@ class _Session:
         from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
 
         self._look_around(link)
+        began = not state.is_new
         self._epoch = state.next_epoch(self._clock.now_ns())
-        state.take_clean_stop()
+        unclean = state.take_clean_stop() is None and began and not options.fresh
         account = AccountRisk(
             settings.risk,
             money_from_decimal(settings.account.capital_quote),
@@ -183,6 +185,7 @@ class _Session:
             account=account,
             on_breach=bot.on_breach,
             on_log=self._write_log,
+            read_past=self._read_past if unclean else no_past,
         )
         debug = settings.logging.level is LogLevel.DEBUG
         for symbol, venue in link.venues.items():
@@ -226,6 +229,11 @@ class _Session:
         if not config.enabled:
             return NullJournal()
         return FileJournal(self._paths.journal_dir(symbol), self._epoch, config, failed)
+
+    def _read_past(self, symbol: str, since_ns: int) -> Past | None:
+        if not self._settings.for_market(symbol).journal.enabled:
+            return None
+        return past_of_folder(self._paths.journal_dir(symbol), since_ns)
 
     def _write_log(self, level: str, event: str, detail: str) -> None:
         getattr(self._log, level)(event, detail=detail)

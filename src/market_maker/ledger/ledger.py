@@ -108,10 +108,14 @@ class Ledger:
     ) -> Ledger:
         """Continue from a snapshot; requests that were under way become questions."""
         ledger = cls(instrument, config, tag, epoch, decode_state(data))
-        for record in ledger.live_orders():
-            if record.status is not OrderStatus.OPEN:
-                ledger.lost(record.client_id, now_ns)
+        ledger.doubt(now_ns)
         return ledger
+
+    def doubt(self, now_ns: int) -> None:
+        """Make a question of every request that is under way: nobody waits for its answer."""
+        for record in self.live_orders():
+            if record.status is not OrderStatus.OPEN:
+                self.lost(record.client_id, now_ns)
 
     # Orders ---------------------------------------------------------------------------------
 
@@ -134,6 +138,10 @@ class Ledger:
             self._orders.amend(order)
         else:
             self._orders.reserve(order)
+
+    def recall(self, order: Approved) -> bool:
+        """Reserve for what an earlier session may have sent after the snapshot; True if it is news."""
+        return self._orders.recall(order)
 
     def cancel_requested(self, client_id: str, now_ns: int) -> None:
         """Note that a cancel is about to be sent; the reservation stays."""
@@ -290,6 +298,11 @@ class Ledger:
         )
 
     # Readings -------------------------------------------------------------------------------
+
+    @property
+    def known_ns(self) -> int:
+        """Until when the books are complete as far as they can tell, 0 if they are new."""
+        return self._valuation.now_ns
 
     @property
     def mid2(self) -> int:

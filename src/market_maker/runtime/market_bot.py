@@ -87,15 +87,20 @@ class MarketBot:
         self._deadline_s = deadline_s
         self._kill_slippage_bps: float | None = None
         self._refused_exit = ""
+        self._settled_ns = 0
         self._deadlines = Deadlines(asyncio.get_running_loop(), clock, self._due)
         self.wake_at = self._deadlines.at
         self._strategy: Strategy | None = None
         self._reconciler: Reconciler | None = None
         self._quoted: tuple[LevelId, ...] = ()
 
-    def attach(self, strategy: Strategy) -> None:
-        """Take the strategy, which was built around this bot's `wake_at`."""
+    def attach(self, strategy: Strategy, settled_ns: int = 0) -> None:
+        """Take the strategy, which was built around this bot's `wake_at`.
+
+        Until `settled_ns` orders may arrive at the venue of which nobody knows.
+        """
         self._strategy = strategy
+        self._settled_ns = settled_ns
         self._reconciler = Reconciler(
             strategy,
             self.venue,
@@ -183,6 +188,10 @@ class MarketBot:
         if self._uses_dead_man:
             start("dead_man", self._run_dead_man())
         await self.reconciler.resync("start")
+        wait_ns = self._settled_ns - self._clock.now_ns()
+        if wait_ns > 0:
+            await asyncio.sleep(wait_ns / NANOS)
+            await self.reconciler.resync("what the last session sent has arrived by now")
         self.save()
         self._quoted = self.strategy.levels
         for level in self._quoted:
