@@ -127,7 +127,7 @@ def test_a_long_file_is_not_read_from_its_beginning(tmp_path: Path) -> None:
     assert b"recv_ns" in filler
     path.write_bytes(b"\x00 not read\n" + filler * (3_000_000 // len(filler)) + content)
     middle = past_of(content, 0).records[len(content.splitlines()) // 2]
-    when = getattr(middle, "recv_ns", None) or getattr(middle, "now_ns", 0)
+    when = int(getattr(middle, "recv_ns", 0) or getattr(middle, "now_ns", 0))
     past = past_of_folder(tmp_path, when)
     assert past is not None
     assert past.damaged == 0
