@@ -21,7 +21,7 @@ from line_proxy import LineProxy
 from market_maker.core.events import Fill, OrderState
 from market_maker.runtime.journal import journal_files
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 @pytest.fixture
