@@ -65,11 +65,13 @@ class Cable:
         self.up: Spoil = _intact
         self.down: Spoil = _intact
         self.refuse = False
+        self.refused = 0
         self.ends: list[MemoryLink] = []
         self.serving: list[asyncio.Task[None]] = []
 
     async def connect(self) -> Link:
         if self.refuse:
+            self.refused += 1
             raise ConnectionRefusedError("nobody listens")
         ours = MemoryLink(lambda data: self.up(data))  # noqa: PLW0108 - tests replace `up` later
         theirs = MemoryLink(lambda data: self.down(data))  # noqa: PLW0108 - tests replace `down` later

@@ -201,6 +201,7 @@ class SimulatedVenue:
 
     def _subscribe(self) -> None:
         port, sink = self._endpoint()
+        port.resume = self._subscribe
         self._wire.subscribe(port, sink, _EVERYTHING)
         self._send_market_data(port)
         self._wire.push(port, PRIVATE, self._exchange.position_report(self._symbol))

@@ -43,6 +43,9 @@ _LEAST_STEP_NS: Final = 1_000_000
 _COARSE_NS: Final = 1_000_000
 """Grain of the timers of loops that live by the wall clock."""
 
+_RETRY_S: Final = 1.0
+"""How often an exchange that cannot write tries again."""
+
 _SIDES: Final = {1: Side.BUY, -1: Side.SELL}
 
 
@@ -95,7 +98,7 @@ class Stream:
 class Port:
     """One client's end of the wire, in one market."""
 
-    __slots__ = ("down", "pending", "streams", "symbol", "taps", "up")
+    __slots__ = ("down", "pending", "resume", "streams", "symbol", "taps", "up")
 
     def __init__(self, exchange: SimulatedExchange, symbol: str, number: int) -> None:
         """Give every kind of message a random stream of its own, new in each session.
@@ -114,6 +117,7 @@ class Port:
         self.taps = tuple(Latency(config.stream_latency, stream(feed)) for feed in STREAMS)
         self.streams: list[Stream] = []
         self.pending: dict[asyncio.Future[Any], None] = {}
+        self.resume: Callable[[], None] | None = None
 
     @property
     def least_down_ns(self) -> int:
@@ -352,8 +356,13 @@ class Wire:
         self._timer = self._loop.call_later(delay_ns / 1e9, self._wake, context=self._context)
 
     def _fail(self, error: StoreFailedError) -> None:
-        """The exchange cannot keep its promises any more: the venue is down until a restart."""
+        """The exchange cannot keep its promises: the venue is down until it can again.
+
+        Requests that have not arrived never will.
+        """
         self._failed = error
+        self._commands.clear()
+        self._queue.clear()
         for port in self._ports:
             for stream in port.streams:
                 if stream.alive:
@@ -362,6 +371,26 @@ class Wire:
                 stream.alive = False
             for future in list(port.pending):
                 _answer(future, None, error)
+        self._retry_later()
+
+    def _retry_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_RETRY_S, self._retry, context=self._context)
+
+    def _retry(self) -> None:
+        """Go on where the exchange stood still, with every subscription anew."""
+        self._timer = None
+        try:
+            self._start()
+        except StoreFailedError:
+            self._retry_later()
+            return
+        self._failed = None
+        for port in self._ports:
+            if port.resume is not None:
+                port.resume()
+        self._plan()
+        self._arm(self._market_ns())
 
 
 def _answer(future: asyncio.Future[Any], value: object, error: MarketMakerError | None) -> None:
