@@ -103,7 +103,7 @@ class MarketBot:
         """
         self._strategy = strategy
         self._settled_ns = settled_ns
-        self._stall = Stall(strategy, self._config.stall_after_s)
+        self._stall = Stall(strategy, TICK_NS + round(self._config.stall_after_s * NANOS))
         self._reconciler = Reconciler(
             strategy,
             self.venue,

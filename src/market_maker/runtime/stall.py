@@ -19,11 +19,11 @@ class Stall:
 
     __slots__ = ("_after_ns", "_asked_anew", "_strategy", "_turned_ns", "lasts")
 
-    def __init__(self, strategy: Strategy, after_s: float) -> None:
-        """Take a silence of more than `after_s` for a stall. `lasts` until a new book is there."""
+    def __init__(self, strategy: Strategy, after_ns: int) -> None:
+        """Take a longer silence than `after_ns` for a stall; it `lasts` until a new book is there."""
         self.lasts = False
         self._strategy = strategy
-        self._after_ns = round(after_s * NANOS)
+        self._after_ns = after_ns
         self._turned_ns = 0
         self._asked_anew = False
 

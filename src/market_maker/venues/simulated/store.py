@@ -138,7 +138,9 @@ class FileStore:
             ) from error
         if written != len(frame):
             self._cut()
-            raise StoreFailedError(f"no space left for {self._directory}: the exchange stands still")
+            raise StoreFailedError(
+                f"no space left for {self._directory}: the exchange stands still"
+            )
         self._size += written
 
     def checkpoint(self, blobs: Sequence[bytes]) -> None:

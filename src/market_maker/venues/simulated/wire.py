@@ -233,6 +233,7 @@ class Wire:
         self._attached.clear()
         speed = self.exchange.begin_session(self._clock.now_ns())
         self._market_per, self._clock_per = speed.as_integer_ratio()
+        self._failed = None
         self._clock_origin_ns = self._clock.monotonic_ns()
         self._market_origin_ns = self._horizon_ns = self._ran_ns = self.exchange.now_ns
 
@@ -385,7 +386,6 @@ class Wire:
         except StoreFailedError:
             self._retry_later()
             return
-        self._failed = None
         for port in self._ports:
             if port.resume is not None:
                 port.resume()
