@@ -85,6 +85,7 @@ def test_after_a_long_freeze_it_finds_what_the_exchange_did_meanwhile(
         end_well(exchange, bot)
 
 
+@pytest.mark.scenario("SC97")
 def test_two_bots_of_one_account_leave_each_other_s_orders_alone(
     tmp_path: Path, exchange: ExchangeProcess
 ) -> None:
