@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -205,6 +206,54 @@ def test_while_nobody_listens_it_asks_ever_more_rarely_and_then_comes_back() -> 
         await recovered(line)
 
     Line().run(scenario)
+
+
+def test_a_connection_that_a_query_opened_again_is_subscribed_too() -> None:
+    async def scenario(line: Line) -> None:
+        asking = True
+
+        async def ask() -> None:
+            while asking:
+                with contextlib.suppress(QueryFailedError):
+                    await line.venue.open_orders()
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.ensure_future(ask()) for _ in range(3)]
+        line.cable.cut()
+        await recovered(line)
+        asking = False
+        await asyncio.gather(*tasks)
+
+    Line().run(scenario)
+
+
+def test_a_subscription_that_fails_is_asked_for_again() -> None:
+    async def scenario(line: Line) -> None:
+        line.cable.cut()
+        line.cable.down = answers_only(
+            lambda data: data if b"seed" in data else words.line(words.Failure(_id(data), "busy"))
+        )
+        await asyncio.sleep(5)
+        await recovered(line)
+
+    Line().run(scenario)
+
+
+def test_a_caller_that_gives_up_during_the_greeting_leaves_no_half_open_door() -> None:
+    async def scenario(line: Line) -> None:
+        line.cable.cut()
+        line.cable.down = lambda _: b""
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await line.venue.open_orders()
+        await recovered(line)
+
+    Line().run(scenario)
+
+
+def _id(data: bytes) -> int:
+    return int(msgspec.json.decode(data)["id"])
 
 
 def test_the_server_ends_a_connection_that_speaks_nonsense_and_serves_the_others() -> None:

@@ -85,6 +85,7 @@ class RemoteVenue:
         self._heard_ns = 0
         self._sink: Sink | None = None
         self._closed = False
+        self._subscribed = False
         self._lost = asyncio.Event()
         self.market_seed = -1
 
@@ -137,8 +138,13 @@ class RemoteVenue:
             await asyncio.gather(reader, return_exceptions=True)
 
     async def _subscribe(self, *, market_data_only: bool) -> None:
+        if self._closed:
+            raise VenueUnavailableError(f"{self._symbol}: the venue is closed")
+        link = await self._connected()
         self._round += 1
-        await self._ask(words.Subscribe(self._round, market_data_only), None)
+        await self._send(link, words.Subscribe(self._round, market_data_only))
+        if not market_data_only:
+            self._subscribed = self._link is link
 
     async def _keep(self) -> None:
         """Watch the connection and replace it when it is lost, ever more patiently."""
@@ -148,7 +154,7 @@ class RemoteVenue:
             await self._watch()
             if self._clock.monotonic_ns() - connected_ns > _STABLE_NS:
                 attempt = 0
-            while not self._up:
+            while not self._subscribed:
                 pause_s = min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S)
                 await asyncio.sleep(pause_s * (0.5 + self._jitter.uniform() / 2))
                 attempt += 1
@@ -157,7 +163,7 @@ class RemoteVenue:
 
     async def _watch(self) -> None:
         """Ping until the connection is lost or silent."""
-        while self._up:
+        while self._subscribed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PING_S):
                     await self._lost.wait()
@@ -189,8 +195,8 @@ class RemoteVenue:
             hello = words.Hello(words.VERSION, self._symbol, self._tag)
             try:
                 welcome = _decoded(await self._send(link, hello), words.Welcome)
-            except VenueUnavailableError as error:
-                self._drop(str(error))
+            except (VenueUnavailableError, asyncio.CancelledError) as error:
+                self._drop(str(error) or "the greeting was given up")
                 raise
             if self.market_seed not in {-1, welcome.seed}:
                 message = f"the exchange is now market {welcome.seed}, not {self.market_seed}"
@@ -221,6 +227,7 @@ class RemoteVenue:
         if link is None:
             return
         link.close()
+        self._subscribed = False
         self._lost.set()
         pending, self._pending = self._pending, {}
         for future in pending.values():
@@ -228,10 +235,6 @@ class RemoteVenue:
                 future.set_exception(VenueUnavailableError(f"{self._symbol}: {detail}"))
         for feed in Feed:
             self._tell(FeedStatus(self._clock.now_ns(), feed, up=False, detail=detail))
-
-    @property
-    def _up(self) -> bool:
-        return self._link is not None
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run a task whose unexpected end takes the connection, and so every feed, down."""
