@@ -7,6 +7,7 @@ follows from it. The exchange is imported late: what compiles does so only if it
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -36,12 +37,13 @@ _PAUSE_S: Final = 0.25
 class ExchangeLink(msgspec.Struct, frozen=True):
     """The exchange as one bot sees it.
 
-    `seed` names the market; `traded` says whether this bot was there before; `unmanaged` are
+    `seed` names the market, `scope` the account's books there; `traded` says whether this bot was there before; `unmanaged` are
     positions, in quanta, in markets that it does not trade.
     """
 
     venues: dict[str, Venue]
     seed: int
+    scope: str
     traded: bool
     unmanaged: dict[str, int]
     close: Callable[[], None]
@@ -64,6 +66,13 @@ def unix_connect(path: Path) -> Connect:
         return SocketLink(reader, writer)
 
     return connect
+
+
+def scope_of(seed: int, elsewhere: str = "") -> str:
+    """Name of the books for an exchange: its seed, and where it lives if not with the bot."""
+    if not elsewhere:
+        return f"seed-{seed}"
+    return f"seed-{seed}-{hashlib.blake2b(elsewhere.encode(), digest_size=6).hexdigest()}"
 
 
 async def link_exchange(
@@ -95,7 +104,9 @@ async def _embedded(
         await venue.cancel_all()
     others = [symbol for symbol in exchange.symbols if symbol not in venues]
     unmanaged = {symbol: held for symbol in others if (held := exchange.position(symbol))}
-    return ExchangeLink(venues, seed, exchange.session > 1, unmanaged, exchange.close)
+    return ExchangeLink(
+        venues, seed, scope_of(seed), exchange.session > 1, unmanaged, exchange.close
+    )
 
 
 async def _served(
@@ -118,7 +129,9 @@ async def _served(
         raise UnusableError(
             f"the exchange at {served.socket} is market {seed}, not {options.seed}: give --seed {seed} or none"
         )
-    return ExchangeLink(dict(venues), seed, traded, {}, _nothing)
+    home = next(iter(venues.values())).home
+    elsewhere = "" if home == str(paths.exchange_dir) else home
+    return ExchangeLink(dict(venues), seed, scope_of(seed, elsewhere), traded, {}, _nothing)
 
 
 def _remember(settings: Settings, options: RunOptions, paths: DataPaths) -> Served:

@@ -45,14 +45,16 @@ def serve(settings: Settings, options: RunOptions, where: ServeOptions) -> int:
     )
     socket = (where.socket or paths.exchange_socket).expanduser().absolute()
     try:
-        return uvloop.run(_serve(exchange, socket, options, oracle=where.oracle))
+        return uvloop.run(
+            _serve(exchange, socket, options, str(paths.exchange_dir), oracle=where.oracle)
+        )
     finally:
         socket.unlink(missing_ok=True)
         exchange.close()
 
 
 async def _serve(
-    exchange: SimulatedExchange, path: Path, options: RunOptions, *, oracle: bool
+    exchange: SimulatedExchange, path: Path, options: RunOptions, home: str, *, oracle: bool
 ) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -61,7 +63,7 @@ async def _serve(
     clock = WallClock()
     wire = Wire(exchange, clock)
     port = wire.attach(options.markets[0])  # the market goes on while nobody is connected
-    server = RemoteServer(wire, clock, oracle=oracle)
+    server = RemoteServer(wire, clock, home, oracle=oracle)
     links: dict[int, SocketLink] = {}
     sessions: dict[int, asyncio.Task[None]] = {}
 

@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from market_maker import __version__
-from market_maker.app.exchange_link import DEFAULT_SEED, ExchangeLink, link_exchange
+from market_maker.app.exchange_link import DEFAULT_SEED, ExchangeLink, link_exchange, scope_of
 from market_maker.app.process import Process, wants_live_view
 from market_maker.app.wall_clock import WallClock
 from market_maker.config.logs import LogLevel
@@ -156,11 +156,11 @@ class _Session:
         if options.fresh and not settings.venue.simulated.socket:
             seed = DEFAULT_SEED if options.seed is None else options.seed
             for symbol in options.markets:
-                state.forget(f"seed-{seed}", symbol)
+                state.forget(scope_of(seed), symbol)
         notice = _Notice(self._clock)
         # The exchange compiles first and orders left from before are cancelled; the rest follows.
         link = await link_exchange(settings, options, self._paths, self._clock)
-        scope = f"seed-{link.seed}"
+        scope = link.scope
 
         from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
 

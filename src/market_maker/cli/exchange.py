@@ -30,7 +30,11 @@ from market_maker.cli.options import config_options, data_dir_option
     help="Which embedded market; the same seed continues it.",
 )
 @data_dir_option
-@click.option("--fresh", is_flag=True, help="Start the market and its account over.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Start the market and its account over; its bots then need a new --data-dir.",
+)
 @click.option("--oracle", is_flag=True, help="Also answer what only tests may ask: the truth.")
 def command(
     markets: tuple[str, ...],

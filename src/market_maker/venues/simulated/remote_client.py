@@ -88,6 +88,7 @@ class RemoteVenue:
         self._subscribed = False
         self._lost = asyncio.Event()
         self.market_seed = -1
+        self.home = ""
 
     @property
     def name(self) -> str:
@@ -202,7 +203,7 @@ class RemoteVenue:
                 message = f"the exchange is now market {welcome.seed}, not {self.market_seed}"
                 self._drop(message)
                 raise VenueUnavailableError(message)
-            self.market_seed = welcome.seed
+            self.market_seed, self.home = welcome.seed, welcome.home
             return link
 
     async def _read(self, link: Link) -> None:

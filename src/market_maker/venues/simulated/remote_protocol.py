@@ -177,9 +177,10 @@ Message = Answer | Failure | Told
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """The answer to `Hello`: which embedded market this is."""
+    """The answer to `Hello`: which embedded market this is, and where the exchange keeps itself."""
 
     seed: int
+    home: str
 
 
 class Truth(msgspec.Struct, frozen=True):

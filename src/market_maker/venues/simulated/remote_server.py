@@ -26,10 +26,14 @@ _MOST_UNDER_WAY: Final = 1_000
 
 
 class RemoteServer:
-    """Serves every market that the exchange has listed; with `oracle` also its own books."""
+    """Serves every market that the exchange has listed; with `oracle` also its own books.
 
-    def __init__(self, wire: Wire, clock: Clock, *, oracle: bool = False) -> None:
+    `home` tells apart exchanges of the same seed.
+    """
+
+    def __init__(self, wire: Wire, clock: Clock, home: str = "", *, oracle: bool = False) -> None:
         """Serve over `wire`."""
+        self.home = home
         self.wire = wire
         self.clock = clock
         self.oracle = oracle
@@ -81,6 +85,9 @@ class _Session:
             reply = words.line(words.Failure(request.id, str(error), error.retry_after_ns))
         except MarketMakerError as error:
             reply = words.line(words.Failure(request.id, str(error)))
+        except Exception:  # noqa: BLE001 - what cannot be carried out ends its connection, not the exchange
+            self._link.close()
+            return
         else:
             reply = words.answer(request.id, value)
         self._link.write(reply)
@@ -114,7 +121,7 @@ class _Session:
             raise VenueUnavailableError("this connection has its market already")
         self._market = hello.market
         self._venue = SimulatedVenue(self._server.wire, hello.market, self._server.clock, hello.tag)
-        return words.Welcome(exchange.seed)
+        return words.Welcome(exchange.seed, self._server.home)
 
     def _opened(self) -> SimulatedVenue:
         if self._venue is None:
