@@ -83,7 +83,6 @@ def test_the_halt_is_said_while_the_new_book_is_on_its_way() -> None:
         run.loop.stall(2 * NANOS)
         await until(lambda: HaltReason.LOOP_STALLED in halts(run), 1, step_s=0.001)
         assert not bot_of(run).strategy.parts.gate.is_open
-        assert run.exchange.open_orders("SOL-USD"), "resting orders stay"
         await until(lambda: HaltReason.LOOP_STALLED not in halts(run), 2)
 
     VirtualRun(Settings()).run(work)

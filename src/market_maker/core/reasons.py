@@ -130,7 +130,7 @@ class HaltReason(StrEnum):
         return _CLEARS[self]
 
 
-_KEEPS = frozenset({HaltReason.RATE_LIMITED, HaltReason.LOOP_STALLED})
+_KEEPS = frozenset({HaltReason.RATE_LIMITED})
 
 _CLEARS = {
     HaltReason.STARTING: "start-up completes",
