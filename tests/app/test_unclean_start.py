@@ -211,7 +211,8 @@ def test_damage_in_the_journal_is_said_and_costs_the_horizon_but_not_the_start()
     crash = crashed(RequestKind.SUBMIT)
     watch = Watch(crash.order)
     lines = crash.lines.splitlines(keepends=True)
-    lines[-3] = b'{"type":"Appr\xff\x00 nonsense\n'
+    at = max(i for i, line in enumerate(lines) if crash.order.client_id.encode() not in line)
+    lines[at] = b'{"type":"Appr\xff\x00 nonsense\n'
 
     async def work(run: VirtualRun) -> None:
         assert bot_of(run).strategy.parts.ledger.order(crash.order.client_id) is not None

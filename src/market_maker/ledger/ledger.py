@@ -108,14 +108,10 @@ class Ledger:
     ) -> Ledger:
         """Continue from a snapshot; requests that were under way become questions."""
         ledger = cls(instrument, config, tag, epoch, decode_state(data))
-        ledger.doubt(now_ns)
-        return ledger
-
-    def doubt(self, now_ns: int) -> None:
-        """Make a question of every request that is under way: nobody waits for its answer."""
-        for record in self.live_orders():
+        for record in ledger.live_orders():
             if record.status is not OrderStatus.OPEN:
-                self.lost(record.client_id, now_ns)
+                ledger.lost(record.client_id, now_ns)
+        return ledger
 
     # Orders ---------------------------------------------------------------------------------
 

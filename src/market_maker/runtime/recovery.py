@@ -18,6 +18,7 @@ from market_maker.core.commands import Approved
 from market_maker.core.errors import UnusableError
 from market_maker.core.events import Fill, FundingPayment, OrderUpdate, RequestOutcome
 from market_maker.ledger.ledger import Ledger
+from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.runtime.journal import journal_files
 from market_maker.runtime.journal_records import DecisionMade, Record, read_prefix
 
@@ -49,13 +50,15 @@ def recover(ledger: Ledger, past: Past, now_ns: int) -> Recovered:
     recalled = 0
     for record in past.records:
         match record:
-            case DecisionMade(command=Approved() as order) | (Approved() as order):
-                recalled += ledger.recall(order)
+            case DecisionMade(command=Approved() as sent) | (Approved() as sent):
+                recalled += ledger.recall(sent)
             case OrderUpdate() | RequestOutcome() | Fill() | FundingPayment():
                 ledger.apply(record)
             case _:
                 pass  # neither creates an order nor tells what became of one
-    ledger.doubt(now_ns)
+    for order in ledger.live_orders():
+        if order.status is not OrderStatus.OPEN:
+            ledger.lost(order.client_id, now_ns)
     return Recovered(recalled, len(ledger.unknown_orders(now_ns)))
 
 
