@@ -200,6 +200,7 @@ DELEGATED: dict[str, tuple[str, str]] = {
 PROCESS = frozenset(
     {
         "runtime.stall_after_s",
+        "venue.simulated.socket",
         "journal.enabled",
         "journal.max_file_mb",
         "journal.max_total_mb",

@@ -25,6 +25,18 @@ MISTAKES: dict[str, tuple[int, tuple[str, ...], dict[str, str], tuple[str, ...]]
     ),
     "unknown engine": (3, ("--engine", "gltf"), {}, ("--engine", "gltf", "did you mean glft?")),
     "unknown option": (2, ("--metric-port", "1"), {}, ("--metric-port", "--metrics-port")),
+    "no exchange at the socket": (
+        5,
+        (),
+        {"MM_VENUE__SIMULATED__SOCKET": "nowhere.sock"},
+        ("no exchange answers", "exchange --market SOL-USD"),
+    ),
+    "a served exchange started over": (
+        3,
+        ("--fresh",),
+        {"MM_VENUE__SIMULATED__SOCKET": "nowhere.sock"},
+        ("--fresh", "`exchange`"),
+    ),
     "flag without a number": (2, ("--duration", "soon"), {}, ("--duration", "soon")),
 }
 
@@ -40,6 +52,22 @@ def test_a_mistake_is_named_with_its_exit_code(name: str, tmp_path: Path) -> Non
     assert named[0] in done.err
     assert any(words in done.err for words in named[1:]), done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (("--market", "SOL-USDD"), 5, "SOL-USD"),
+        ((), 2, "--market"),
+        (("--market", SOL, "--socket", "/proc/nowhere/x.sock"), 3, "/proc/nowhere/x.sock"),
+    ],
+)
+def test_an_exchange_that_cannot_be_served_says_why(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, named: str
+) -> None:
+    done = command("exchange", "--data-dir", tmp_path / "data", *arguments)
+    assert (done.code, done.out) == (code, "")
+    assert named in done.err
 
 
 def test_an_unknown_key_is_named_with_file_line_and_nearest_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from market_maker.core.units import Grid, money_to_decimal
 from market_maker.telemetry.snapshot import Status
 from market_maker.venues.simulated.exchange import SimulatedExchange
 
-FREQUENT = {"MM_RUNTIME__RECONCILE_PERIOD_S": "1"}
+FREQUENT = {"MM_RUNTIME__RECONCILE_PERIOD_S": "1", "MM_LEDGER__IN_FLIGHT_HORIZON_S": "4"}
 CRASHES = 3
 
 

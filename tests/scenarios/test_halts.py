@@ -173,7 +173,7 @@ TRIGGERS: dict[HaltReason, Trigger] = {
 def test_every_reason_has_a_trigger_here() -> None:
     assert set(TRIGGERS) == set(HaltReason)
     keeping = {reason for reason in HaltReason if reason.resting is Resting.KEEP}
-    assert keeping == {HaltReason.RATE_LIMITED, HaltReason.LOOP_STALLED}
+    assert keeping == {HaltReason.RATE_LIMITED}
 
 
 @pytest.mark.scenario("SC30")
@@ -210,8 +210,7 @@ def test_a_halt_does_to_resting_orders_what_it_declares(reason: HaltReason) -> N
         else:
             assert gone_s
             assert gone_s[0] < 1.5
-        if reason is not HaltReason.LOOP_STALLED:
-            assert any(reason in reasons for reasons in seen)
+        assert any(reason in reasons for reasons in seen)
         wire.mute = False
         wire.on_event = wire.sink
 

@@ -375,6 +375,45 @@ def test_a_store_that_fails_takes_the_venue_down_and_proves_nothing() -> None:
     assert exchange.order(SOL, "a") is None
 
 
+def test_a_venue_whose_store_works_again_comes_back_by_itself_from_a_snapshot() -> None:
+    class Fragile(MemoryStore):
+        broken = False
+
+        def append(self, record: bytes) -> None:
+            if self.broken:
+                raise StoreFailedError("disk full")
+            super().append(record)
+
+    store = Fragile()
+    exchange = SimulatedExchange.open(CONFIG, 8, store)
+    exchange.list_market(SOL)
+    here = bench(exchange=exchange)
+
+    async def scenario() -> None:
+        await asyncio.sleep(1)
+        under_way = asyncio.ensure_future(here.venue.submit(approved("a", Side.BUY, 14_900)))
+        await asyncio.sleep(0)
+        store.broken = True
+        assert (await under_way).result is Result.UNKNOWN
+        await asyncio.sleep(30)
+        here.heard.clear()
+        store.broken = False
+        await asyncio.sleep(3)
+        ups = [event.feed for event in here.heard if isinstance(event, FeedStatus) and event.up]
+        assert len(ups) == 4
+        books = [event for event in here.heard if isinstance(event, BookSnapshot | BookDelta)]
+        assert isinstance(books[0], BookSnapshot)
+        assert len(books) > 10
+        assert all(event.recv_ns >= event.venue_ns for event in books)
+        assert await here.venue.order("a") is None, "what had not arrived never will"
+        assert (await here.venue.submit(approved("b", Side.BUY, 14_900))).result is Result.ACCEPTED
+
+    here.run(scenario())
+    restarted = SimulatedExchange.recover(store)
+    assert restarted is not None
+    assert restarted.order(SOL, "b") is not None
+
+
 def test_a_caller_that_gives_up_does_not_stop_its_request() -> None:
     here = bench()
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from memory_link import Cable
 
 from market_maker.config.simulated import SimulatedConfig
 from market_maker.core.commands import Approved, CancelRequest, TimeInForce
@@ -40,6 +41,8 @@ from market_maker.runtime.sim_loop import SimLoop, VirtualClock
 from market_maker.venues.base import Venue
 from market_maker.venues.simulated.client import SimulatedVenue
 from market_maker.venues.simulated.exchange import open_exchange
+from market_maker.venues.simulated.remote_client import RemoteVenue
+from market_maker.venues.simulated.remote_server import RemoteServer
 from market_maker.venues.simulated.wire import Wire
 
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -114,13 +117,28 @@ def simulated(loop: SimLoop) -> Case:
     return Case(loop, SimulatedVenue(wire, "SOL-USD", clock), clock)
 
 
-CASES = {"simulated": simulated}
+def served(loop: SimLoop) -> Case:
+    config = SimulatedConfig()
+    clock = VirtualClock(loop, EPOCH_NS)
+    wire = Wire(open_exchange(config, 21, {"SOL-USD": config}), clock)
+    cable = Cable(RemoteServer(wire, clock).serve)
+    return Case(loop, RemoteVenue(cable.connect, "SOL-USD", clock, "t", 1), clock)
+
+
+CASES = {"simulated": simulated, "served": served}
 
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     loop = SimLoop()
-    yield CASES[request.param](loop)
+    case = CASES[request.param](loop)
+    yield case
+
+    async def leave() -> None:
+        await case.venue.close()
+        await asyncio.sleep(1)
+
+    loop.run_until_complete(leave())
     assert loop.unhandled == []
     loop.close()
 
@@ -233,9 +251,9 @@ def test_refusals_carry_a_reason_of_the_allowlist(case: Case) -> None:
         assert (crossing.result, crossing.reason) == (Result.REJECTED, RejectReason.POST_ONLY)
         tiny = await case.venue.submit(case.order(Side.BUY, bid - 2, 1))
         assert (tiny.result, tiny.reason) == (Result.REJECTED, RejectReason.BELOW_MINIMUM)
-        first = case.order(Side.BUY, bid - 5, client_id="twice")
+        first = case.order(Side.BUY, bid - 5, client_id="t-twice")
         assert (await case.venue.submit(first)).result is Result.ACCEPTED
-        again = await case.venue.submit(case.order(Side.BUY, bid - 6, client_id="twice"))
+        again = await case.venue.submit(case.order(Side.BUY, bid - 6, client_id="t-twice"))
         assert (again.result, again.reason) == (Result.REJECTED, RejectReason.DUPLICATE_ID)
         nobody = await case.venue.cancel(CancelRequest("nobody"))
         assert (nobody.result, nobody.reason) == (Result.REJECTED, RejectReason.UNKNOWN_ORDER)

@@ -17,6 +17,7 @@ from market_maker.config.schema import Settings
 from market_maker.core.clock import Clock
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.reasons import HaltReason
+from market_maker.ledger.client_ids import market_tag
 from market_maker.ledger.ledger import Ledger
 from market_maker.market.market import Market
 from market_maker.quoting.post_only_safety import PostOnlySafety
@@ -34,6 +35,7 @@ from market_maker.runtime.journal_records import JOURNAL_FORMAT, SessionStarted
 from market_maker.runtime.market_bot import MarketBot, MarketHooks
 from market_maker.runtime.observer import Observer, OrderSink
 from market_maker.runtime.recorder import Recorder
+from market_maker.runtime.recovery import Past, recover
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.strategy import Strategy
 from market_maker.signals.signal_set import SignalSet
@@ -42,7 +44,11 @@ from market_maker.venues.base import Venue
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What the markets of one run share."""
+    """What the markets of one run share.
+
+    `read_past(market, since_ns)` is what an earlier session journalled and did not end in order: nothing
+    after an orderly end, None where that cannot be known.
+    """
 
     mode: str
     scope: str
@@ -53,6 +59,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountRisk
     on_breach: Callable[[str, Breach], None]
     on_log: Callable[[str, str, str], None]
+    read_past: Callable[[str, int], Past | None]
 
 
 async def build_market(
@@ -67,6 +74,7 @@ async def build_market(
     """Build the bot of one market; `settings` are the market's own, overrides applied."""
     instrument = await venue.load_instrument()
     ledger = await open_ledger(session, settings, instrument, venue)
+    settled_ns = _take_up(session, settings, instrument.symbol, ledger)
     bot = MarketBot(
         symbol,
         venue,
@@ -111,7 +119,7 @@ async def build_market(
         amends=amends,
     )
     strategy.halt(HaltReason.STARTING, session.clock.now_ns(), "building")
-    bot.attach(strategy)
+    bot.attach(strategy, settled_ns)
     return TradedMarket(bot, kill, journal, settings)
 
 
@@ -178,6 +186,27 @@ def retuned(
     )
 
 
+def _take_up(session: Session, settings: Settings, symbol: str, ledger: Ledger) -> int:
+    """Bring the books up to the end of the last session; until when unknown orders may arrive."""
+    now_ns = session.clock.now_ns()
+    horizon_ns = int(settings.ledger.in_flight_horizon_s * NANOS)
+    past = session.read_past(symbol, ledger.known_ns or now_ns - horizon_ns)
+    recovered = recover(ledger, past or Past(), now_ns)
+    if past == Past() or (past is None and not ledger.known_ns):
+        return 0  # an orderly end, or an earlier session that never came to quoting
+    detail = (
+        f"{symbol}: the last session did not end in order; {recovered.recalled} requests taken back "
+        f"from the journal, {recovered.questions} orders to be looked up"
+    )
+    if past is not None and not past.damaged:
+        session.on_log("warning", "unclean_start", detail)
+        return 0
+    lack = "there is no journal" if past is None else f"{past.damaged} places cannot be read"
+    waits = f"{lack}, so quoting waits {settings.ledger.in_flight_horizon_s:g} s"
+    session.on_log("warning", "unclean_start", f"{detail}; {waits}")
+    return now_ns + horizon_ns
+
+
 def _save(session: Session, market: str, ledger: bytes) -> None:
     """Keep a market's books together with the account's memory of losses, which must match."""
     session.state.save_ledger(session.scope, market, ledger)
@@ -209,11 +238,6 @@ async def open_ledger(
     position = await venue.position()
     ledger.open_at(position.qty, await venue.fills(0), now_ns)
     return ledger
-
-
-def market_tag(tag: str, symbol: str) -> str:
-    """Tag of one market's client ids: the account's, then four characters of the market's own."""
-    return tag + hashlib.blake2b(symbol.encode(), digest_size=2).hexdigest()
 
 
 def config_digest(settings: Settings) -> str:

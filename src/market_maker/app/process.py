@@ -230,10 +230,8 @@ class Process:
             self._log.warning("reloaded")
 
     def _on_lag(self, lag_ns: int) -> None:
+        """Measure; each market notices a stall by itself, whoever runs first after it."""
         self._metrics.observe_loop_lag(lag_ns / NANOS)
-        if lag_ns > self._settings.runtime.stall_after_s * NANOS and self.bot is not None:
-            for market in self.bot.markets.values():
-                market.bot.after_stall(lag_ns)
 
     # Commands ---------------------------------------------------------------------------------
 

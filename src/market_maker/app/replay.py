@@ -8,9 +8,10 @@ from itertools import chain
 import msgspec
 
 from market_maker import __version__
-from market_maker.app.build import Surroundings, build_strategy, market_tag, retuned
+from market_maker.app.build import Surroundings, build_strategy, retuned
 from market_maker.config.schema import Settings
 from market_maker.core.units import money_from_decimal
+from market_maker.ledger.client_ids import market_tag
 from market_maker.ledger.ledger import Ledger
 from market_maker.risk.account import AccountRisk
 from market_maker.risk.kill_switch import KillSwitch, Latch

@@ -7,12 +7,12 @@ import contextlib
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
 
 from market_maker import __version__
+from market_maker.app.exchange_link import DEFAULT_SEED, ExchangeLink, link_exchange, scope_of
 from market_maker.app.process import Process, wants_live_view
 from market_maker.app.wall_clock import WallClock
 from market_maker.config.logs import LogLevel
@@ -28,17 +28,13 @@ from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.journal import FileJournal, Journal, NullJournal
 from market_maker.runtime.lock import InstanceLock
+from market_maker.runtime.recovery import Past, no_past, past_of_folder
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import SqliteStore
 from market_maker.telemetry import logs
 from market_maker.telemetry.metrics import Metrics
 from market_maker.telemetry.order_log import OrderLog
 from market_maker.telemetry.redaction import Redactor
-
-if TYPE_CHECKING:
-    from market_maker.venues.simulated.exchange import SimulatedExchange
-
-DEFAULT_SEED = 1
 
 
 def run(settings: Settings, options: RunOptions, load: Callable[[], Settings]) -> int:
@@ -157,53 +153,42 @@ class _Session:
 
     async def _build(self, metrics: Metrics) -> Bot:
         settings, options, state = self._settings, self._options, self._state
-        seed = DEFAULT_SEED if options.seed is None else options.seed
-        scope = f"seed-{seed}"
-        if options.fresh:
+        if options.fresh and not settings.venue.simulated.socket:
+            seed = DEFAULT_SEED if options.seed is None else options.seed
             for symbol in options.markets:
-                state.forget(scope, symbol)
+                state.forget(scope_of(seed), symbol)
         notice = _Notice(self._clock)
         # The exchange compiles first and orders left from before are cancelled; the rest follows.
-        from market_maker.venues.simulated.client import SimulatedVenue  # noqa: PLC0415 - see above
-        from market_maker.venues.simulated.exchange import open_exchange  # noqa: PLC0415 - see above
-        from market_maker.venues.simulated.wire import Wire  # noqa: PLC0415 - see above
-
-        own = {s: settings.for_market(s).venue.simulated for s in options.markets}
-        exchange = open_exchange(
-            settings.venue.simulated, seed, own, self._paths.exchange_dir, fresh=options.fresh
-        )
-        wire = Wire(exchange, self._clock)
-        venues = {s: SimulatedVenue(wire, s, self._clock) for s in options.markets}
-        for symbol, venue in venues.items():
-            await venue.load_instrument()
-            outcome = await venue.cancel_all()
-            self._log.debug("old_orders_cancelled", market=symbol, result=outcome.result.value)
+        link = await link_exchange(settings, options, self._paths, self._clock)
+        scope = link.scope
 
         from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
 
-        self._look_around(exchange)
+        self._look_around(link)
+        began = not state.is_new
         self._epoch = state.next_epoch(self._clock.now_ns())
-        state.take_clean_stop()
+        unclean = state.take_clean_stop() is None and began and not options.fresh
         account = AccountRisk(
             settings.risk,
             money_from_decimal(settings.account.capital_quote),
             KillSwitch(state.latches()),
             state.load_risk(scope),
         )
-        bot = Bot(settings, account, state, scope, self._clock, self._write_log, exchange.close)
+        bot = Bot(settings, account, state, scope, self._clock, self._write_log, link.close)
         session = Session(
             mode=options.mode.value,
             scope=scope,
-            seed=seed,
+            seed=link.seed,
             epoch=self._epoch,
             clock=self._clock,
             state=state,
             account=account,
             on_breach=bot.on_breach,
             on_log=self._write_log,
+            read_past=self._read_past if unclean else no_past,
         )
         debug = settings.logging.level is LogLevel.DEBUG
-        for symbol, venue in venues.items():
+        for symbol, venue in link.venues.items():
             market_metrics = metrics.market(symbol)
             bot.add(
                 await build_market(
@@ -220,17 +205,16 @@ class _Session:
         self._bot = bot
         return bot
 
-    def _look_around(self, exchange: SimulatedExchange) -> None:
+    def _look_around(self, link: ExchangeLink) -> None:
         """Say what an operator might overlook; without our memory, start with the switch engaged."""
         settings, options, state = self._settings, self._options, self._state
-        for symbol in exchange.symbols:
-            if symbol not in options.markets and (held := exchange.position(symbol)):
-                self._log.warning(
-                    "position_not_managed",
-                    market=symbol,
-                    detail=f"the account holds {held} quanta there; add --market {symbol}",
-                )
-        if state.is_new and exchange.session > 1 and not options.fresh:
+        for symbol, held in link.unmanaged.items():
+            self._log.warning(
+                "position_not_managed",
+                market=symbol,
+                detail=f"the account holds {held} quanta there; add --market {symbol}",
+            )
+        if state.is_new and link.traded and not options.fresh:
             # Whether the kill switch was engaged is among the things that are forgotten.
             detail = "the bot's memory is missing although its exchange has traded before"
             KillSwitch(state.latches()).engage(
@@ -245,6 +229,11 @@ class _Session:
         if not config.enabled:
             return NullJournal()
         return FileJournal(self._paths.journal_dir(symbol), self._epoch, config, failed)
+
+    def _read_past(self, symbol: str, since_ns: int) -> Past | None:
+        if not self._settings.for_market(symbol).journal.enabled:
+            return None
+        return past_of_folder(self._paths.journal_dir(symbol), since_ns)
 
     def _write_log(self, level: str, event: str, detail: str) -> None:
         getattr(self._log, level)(event, detail=detail)

@@ -7,7 +7,7 @@ clock, the loop and the stores alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.journal import DigestJournal, Journal
 from market_maker.runtime.observer import Observer, SilentObserver
+from market_maker.runtime.recovery import Past, no_past, past_of
 from market_maker.runtime.sim_loop import SimLoop, VirtualClock
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import MemoryStore
@@ -42,8 +43,9 @@ _Wrap = Callable[[Venue, str], Venue]
 class VirtualRun:
     """One bot, its exchange and its clock, in virtual time.
 
-    Give `exchange` and `store` of an earlier run to start again where it ended. `wrap` may put
-    something between the bot and its venue.
+    Give `exchange` and `store` of an earlier run to start again where it ended, and in `past` the
+    lines that it journalled for each market if it crashed. `wrap` may put something between the bot
+    and its venue.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class VirtualRun:
         observer: Observer | None = None,
         journal: Callable[[str], Journal] | None = None,
         wrap: _Wrap | None = None,
+        past: Mapping[str, bytes] | None = None,
     ) -> None:
         self.settings = settings
         self.loop = SimLoop(shuffle_seed)
@@ -74,6 +77,7 @@ class VirtualRun:
         self._observer = observer or SilentObserver()
         self._open_journal = journal or (lambda _symbol: DigestJournal())
         self._wrap = wrap
+        self._past = past or {}
         self._epoch = 0
 
     def run(self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool = False) -> _T:
@@ -107,7 +111,7 @@ class VirtualRun:
     async def _session(self, work: Callable[[VirtualRun], Awaitable[_T]], *, at_once: bool) -> _T:
         state = StateStore(self.store)
         self._epoch = state.next_epoch(self.clock.now_ns())
-        state.take_clean_stop()
+        unclean = state.take_clean_stop() is None
         scope = f"seed-{self._seed}"
         account = AccountRisk(
             self.settings.risk,
@@ -126,6 +130,7 @@ class VirtualRun:
             account=account,
             on_breach=self.bot.on_breach,
             on_log=self._write_log,
+            read_past=self._read_past if unclean else no_past,
         )
         wire = Wire(self.exchange, self.clock)
         for symbol in self._symbols:
@@ -152,6 +157,9 @@ class VirtualRun:
             # An abrupt end: nothing is cancelled at the venue, and no task outlives the loop.
             for trading in self.bot.markets.values():
                 await trading.bot.supervisor.stop(timeout_s=_LET_GO_S)
+
+    def _read_past(self, symbol: str, since_ns: int) -> Past:
+        return past_of(self._past.get(symbol, b""), since_ns)
 
     def _write_log(self, level: str, event: str, detail: str) -> None:
         self.log.append((level, event, detail))

@@ -5,6 +5,7 @@ Always holds: a kill that does not end in an error has a latch that survives, an
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from market_maker.app.exchange_link import cancel_served, read_served
 from market_maker.app.wall_clock import WallClock
 from market_maker.cli.bot import QUICK_S, BotAddress
 from market_maker.core.errors import (
@@ -63,7 +65,8 @@ def kill(address: BotAddress, market: str | None, reason: str, *, force: bool) -
         with contextlib.suppress(OSError):
             address.paths.kill_file.touch()
     latch = f"the latch could NOT be written ({unlatched})" if unlatched else "the latch is set"
-    report = _cancel_at_venue(address, why, latch)
+    hung = holder is not None and not force
+    report = _cancel_at_venue(address, why, latch, hung=hung)
     if unlatched:
         raise OrdersMayRestError(
             f"nothing rests now, but a restart would quote: {unlatched}; mend that and repeat"
@@ -109,24 +112,40 @@ def _latch(address: BotAddress, market: str, detail: str) -> str:
     return "" if switch.persisted else f"{address.paths.state_file} cannot be written"
 
 
-def _cancel_at_venue(address: BotAddress, why: str, latch: str) -> KillReport:
+def _cancel_at_venue(address: BotAddress, why: str, latch: str, *, hung: bool) -> KillReport:
+    try:
+        served = read_served(address.paths)
+        if served is None:
+            remaining = _cancel_embedded(address, why, latch)
+        else:
+            remaining = asyncio.run(cancel_served(served, WallClock()))
+    except OrdersMayRestError:
+        raise
+    except MarketMakerError as error:
+        raise OrdersMayRestError(f"{why}; {latch}, but cancelling failed: {error}") from error
+    if remaining:
+        raise OrdersMayRestError(f"{why}; {latch}, but {remaining} orders still rest")
+    if hung:
+        raise OrdersMayRestError(
+            f"{why}; {latch} and nothing rests now, but the bot may send what it was about to when "
+            "it wakes up, before it cancels again; --force ends it"
+        )
+    return KillReport("command", 0, f"{why}: latched on disk and cancelled at the venue")
+
+
+def _cancel_embedded(address: BotAddress, why: str, latch: str) -> int:
     # Compiles kernels: a bot that answers must not wait for that.
     from market_maker.venues.simulated.exchange import (  # noqa: PLC0415 - as said above
         cancel_everything,
     )
 
     try:
-        remaining = cancel_everything(address.paths.exchange_dir)
+        return cancel_everything(address.paths.exchange_dir)
     except AnotherInstanceError as error:
         raise OrdersMayRestError(
             f"{why}, and {error}; {latch}, but orders may rest. The bot cancels them when it "
             "wakes up; --force ends it and cancels now"
         ) from error
-    except MarketMakerError as error:
-        raise OrdersMayRestError(f"{why}; {latch}, but cancelling failed: {error}") from error
-    if remaining:
-        raise OrdersMayRestError(f"{why}; {latch}, but {remaining} orders still rest")
-    return KillReport("command", 0, f"{why}: latched on disk and cancelled at the venue")
 
 
 def _end(lock_file: Path, holder: Holder) -> None:

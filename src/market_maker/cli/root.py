@@ -29,6 +29,10 @@ COMMANDS = {
     "kill": ("market_maker.cli.kill", "Engage the kill switch: cancel everything, stay stopped."),
     "rearm": ("market_maker.cli.rearm", "Release the kill switch after a resync."),
     "simulate": ("market_maker.cli.simulate", "Prove by faults and seeds that no rule breaks."),
+    "exchange": (
+        "market_maker.cli.exchange",
+        "Serve the embedded exchange from a process of its own.",
+    ),
     "config": ("market_maker.cli.config", "Check, show or describe the settings."),
     "replay": ("market_maker.cli.replay", "Decide a recorded session again, bit for bit."),
 }

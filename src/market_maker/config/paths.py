@@ -55,6 +55,16 @@ class DataPaths:
         return self.account_dir / "exchange"
 
     @property
+    def exchange_socket(self) -> Path:
+        """Where an exchange in a process of its own listens unless told otherwise."""
+        return self.account_dir / "exchange.sock"
+
+    @property
+    def served_file(self) -> Path:
+        """Says at which socket the bot's orders rest, for `kill` when the bot is dead."""
+        return self.account_dir / "served.json"
+
+    @property
     def log_file(self) -> Path:
         """Log lines while the live view has the terminal."""
         return self.account_dir / "bot.log"

@@ -103,6 +103,7 @@ PROCESS_KEYS = (
     ("risk", "max_drawdown"),
     ("risk", "max_daily_loss"),
     ("risk", "on_breach"),
+    ("venue", "simulated", "socket"),
     ("venue", "simulated", "capital"),
     ("venue", "simulated", "speed"),
     ("venue", "simulated", "checkpoint_records"),

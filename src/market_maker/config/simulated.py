@@ -29,6 +29,11 @@ class SimulatedConfig(Section):
     model belong to an exchange that exists and change only with `--fresh`.
     """
 
+    socket: str = Field(
+        "",
+        description="where an exchange in a process of its own listens (the command `exchange`); "
+        "empty: inside the bot",
+    )
     capital: Decimal = Field(
         Decimal(10_000), gt=0, le=10**9, description="money in a new account, in quote currency"
     )

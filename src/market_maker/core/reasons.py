@@ -130,7 +130,7 @@ class HaltReason(StrEnum):
         return _CLEARS[self]
 
 
-_KEEPS = frozenset({HaltReason.RATE_LIMITED, HaltReason.LOOP_STALLED})
+_KEEPS = frozenset({HaltReason.RATE_LIMITED})
 
 _CLEARS = {
     HaltReason.STARTING: "start-up completes",
@@ -147,7 +147,7 @@ _CLEARS = {
     HaltReason.OVER_LIMIT: "position back inside its limit",
     HaltReason.JOURNAL_FAILED: "the journal can be written again",
     HaltReason.DEAD_MAN_UNARMED: "the venue confirms the dead-man's switch",
-    HaltReason.LOOP_STALLED: "every level is priced again after the stall",
+    HaltReason.LOOP_STALLED: "a book that was asked for after the stall",
     HaltReason.TASK_DIED: "a restart of the bot",
     HaltReason.INVARIANT: "a restart of the bot; please report the journal",
     HaltReason.MARKET_CLOSED: "the venue takes an order again; it is asked every few seconds",

@@ -7,6 +7,7 @@ characters, which every supported venue takes.
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import msgspec
@@ -31,6 +32,11 @@ def parse_client_id(text: str) -> ClientId | None:
     if match is None:
         return None
     return ClientId(match[1], int(match[2], 16), int(match[3], 16))
+
+
+def market_tag(tag: str, symbol: str) -> str:
+    """Tag of one market's client ids: the account's, then four characters of the market's own."""
+    return tag + hashlib.blake2b(symbol.encode(), digest_size=2).hexdigest()
 
 
 class ClientIds:

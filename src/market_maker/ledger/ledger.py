@@ -135,6 +135,10 @@ class Ledger:
         else:
             self._orders.reserve(order)
 
+    def recall(self, order: Approved) -> bool:
+        """Reserve for what an earlier session may have sent after the snapshot; True if it is news."""
+        return self._orders.recall(order)
+
     def cancel_requested(self, client_id: str, now_ns: int) -> None:
         """Note that a cancel is about to be sent; the reservation stays."""
         record = self._known(client_id)
@@ -290,6 +294,11 @@ class Ledger:
         )
 
     # Readings -------------------------------------------------------------------------------
+
+    @property
+    def known_ns(self) -> int:
+        """Until when the books are complete as far as they can tell, 0 if they are new."""
+        return self._valuation.now_ns
 
     @property
     def mid2(self) -> int:

@@ -219,6 +219,39 @@ class Orders:
         self.refresh(record)
         return record
 
+    def recall(self, order: Approved) -> bool:
+        """Take back an order or amendment that an earlier session may have sent; True if it is news.
+
+        It owns no slot: whatever rests of it is to be taken away.
+        """
+        record = self._by_id.get(order.client_id)
+        if record is None:
+            record = OrderRecord(
+                order.client_id,
+                order.side,
+                None,
+                order.price,
+                order.qty,
+                OrderStatus.PENDING,
+                order.approved_ns,
+                order.approved_ns,
+                order.approved_ns,
+                order.approved_ns,
+                order.token,
+                order.post_only,
+                order.reduce_only,
+            )
+            self.add(record)
+            return True
+        if order.approved_ns <= record.sent_ns or not record.live:
+            return False
+        record.alt_price = order.price
+        record.alt_qty = max(order.qty, record.alt_qty)
+        record.sent_ns = record.asked_ns = order.approved_ns
+        self.move(record, OrderEvent.LOST, order.approved_ns)
+        self.refresh(record)
+        return True
+
     def add(self, record: OrderRecord) -> None:
         """Take over a record: a new order, one from evidence or one from a snapshot."""
         if record.level is not None and not record.settled:

@@ -47,6 +47,11 @@ class Valuation:
         self._now_ns = saved.now_ns
         self._find_next_close()
 
+    @property
+    def now_ns(self) -> int:
+        """When anything was valued last, 0 before the first time."""
+        return self._now_ns
+
     def on_mid(self, now_ns: int, mid2: int) -> None:
         """Value everything at a new mid, given in half quanta."""
         if now_ns > self._next_close_ns:

@@ -8,9 +8,6 @@ and that a failing command answers with its error and harms nobody else.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from market_maker.core.errors import MarketMakerError, UnusableError
-from market_maker.runtime.unix_path import fitting_path
+from market_maker.runtime.unix_path import listen, same_user
 
 Handler = Callable[[dict[str, Any]], Awaitable[object]]
 """Serves one command: its arguments in, something that JSON can say out."""
@@ -43,7 +40,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen. Call it with the instance lock held: a socket left behind is replaced."""
-        listener = _listen(self._path)
+        listener = listen(self._path)
         self._server = await asyncio.start_unix_server(
             self._serve, sock=listener, limit=_LONGEST_LINE
         )
@@ -63,7 +60,7 @@ class ControlServer:
         self._accepted += 1
         number = self._accepted
         try:
-            if len(self._connections) < _MOST_CONNECTIONS and _same_user(writer):
+            if len(self._connections) < _MOST_CONNECTIONS and same_user(writer):
                 self._connections[number] = writer
                 await self._converse(reader, writer)
         except (OSError, ValueError, TimeoutError):
@@ -113,30 +110,3 @@ def _parse(line: bytes) -> tuple[str, dict[str, Any]]:
             return command, {}
         case _:
             raise UnusableError('expected {"command": ..., "arguments": {...}}')
-
-
-def _listen(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.unlink(missing_ok=True)
-        with fitting_path(path) as name:
-            mask = os.umask(0o177)
-            try:
-                listener.bind(name)
-            finally:
-                os.umask(mask)
-    except OSError as error:
-        listener.close()
-        raise UnusableError(f"cannot create the control socket {path}: {error.strerror}") from error
-    listener.setblocking(False)
-    return listener
-
-
-def _same_user(writer: asyncio.StreamWriter) -> bool:
-    """Whether the peer runs as our user or as root; the kernel vouches for it."""
-    connection = writer.get_extra_info("socket")
-    size = struct.calcsize("3i")
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    _, uid, _ = struct.unpack("3i", credentials)
-    return uid in {0, os.getuid()}

@@ -186,10 +186,9 @@ class Prefix(msgspec.Struct, frozen=True):
     torn: bool
 
 
-def read_prefix(content: bytes) -> Prefix:
-    """Decode lines up to the first that is incomplete or damaged."""
+def read_prefix(content: bytes, start: int = 0) -> Prefix:
+    """Decode lines from an offset up to the first that is incomplete or damaged."""
     records = []
-    start = 0
     while (end := content.find(b"\n", start)) >= 0:
         try:
             records.append(decode_record(content[start:end]))

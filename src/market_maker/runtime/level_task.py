@@ -6,6 +6,8 @@ effect the executor's; a change that arrives while a request is under way is see
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from market_maker.core.clock import Clock
 from market_maker.core.commands import Approved, CancelRequest, LevelId
 from market_maker.core.instrument import NANOS
@@ -15,9 +17,14 @@ from market_maker.runtime.strategy import Strategy
 
 
 async def run_level(
-    level: LevelId, strategy: Strategy, executor: Executor, clock: Clock, observer: Observer
+    level: LevelId,
+    strategy: Strategy,
+    executor: Executor,
+    clock: Clock,
+    observer: Observer,
+    turned: Callable[[int], None],
 ) -> None:
-    """Quote one slot until cancelled."""
+    """Quote one slot until cancelled; `turned` hears of each moment before something is decided."""
     seen = -1
     signal = strategy.signal
     last = level == strategy.levels[-1]
@@ -25,7 +32,9 @@ async def run_level(
         while signal.version == seen:
             await signal.wait()
         seen = signal.version
-        command = strategy.decide(level, seen, clock.now_ns())
+        now_ns = clock.now_ns()
+        turned(now_ns)
+        command = strategy.decide(level, seen, now_ns)
         if last:
             observer.observe_tick_to_decision((clock.now_ns() - strategy.cause_ns) / NANOS)
         match command:

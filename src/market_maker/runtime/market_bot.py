@@ -30,6 +30,7 @@ from market_maker.runtime.executor import Executor
 from market_maker.runtime.level_task import run_level
 from market_maker.runtime.observer import Observer
 from market_maker.runtime.reconciler import Reconciler
+from market_maker.runtime.stall import Stall
 from market_maker.runtime.strategy import Strategy
 from market_maker.runtime.supervisor import Supervisor
 from market_maker.venues.base import Venue
@@ -87,15 +88,22 @@ class MarketBot:
         self._deadline_s = deadline_s
         self._kill_slippage_bps: float | None = None
         self._refused_exit = ""
+        self._settled_ns = 0
+        self._stall: Stall | None = None
         self._deadlines = Deadlines(asyncio.get_running_loop(), clock, self._due)
         self.wake_at = self._deadlines.at
         self._strategy: Strategy | None = None
         self._reconciler: Reconciler | None = None
         self._quoted: tuple[LevelId, ...] = ()
 
-    def attach(self, strategy: Strategy) -> None:
-        """Take the strategy, which was built around this bot's `wake_at`."""
+    def attach(self, strategy: Strategy, settled_ns: int = 0) -> None:
+        """Take the strategy, which was built around this bot's `wake_at`.
+
+        Until `settled_ns` orders may arrive at the venue of which nobody knows.
+        """
         self._strategy = strategy
+        self._settled_ns = settled_ns
+        self._stall = Stall(strategy, TICK_NS + round(self._config.stall_after_s * NANOS))
         self._reconciler = Reconciler(
             strategy,
             self.venue,
@@ -118,6 +126,12 @@ class MarketBot:
         assert self._reconciler is not None, "attach() comes first"
         return self._reconciler
 
+    @property
+    def stall(self) -> Stall:
+        """The loop's pulse; present from `attach` on."""
+        assert self._stall is not None, "attach() comes first"
+        return self._stall
+
     # Events -----------------------------------------------------------------------------------
 
     def deliver(self, event: Event) -> None:
@@ -125,7 +139,9 @@ class MarketBot:
         if self._strategy is None:
             return
         try:
+            self.stall.turned(event.recv_ns)
             self._strategy.step(event)
+            self.stall.mind(event)
         except Exception as error:  # noqa: BLE001 - a broken rule must not reach the venue's pump
             self.fail(HaltReason.INVARIANT, f"{type(error).__name__}: {error}")
 
@@ -139,11 +155,8 @@ class MarketBot:
             self.supervisor.start("sweep", self.cancel_everything(), may_return=True)
 
     def after_stall(self, lag_ns: int) -> None:
-        """The loop stood still: nothing may act on what was decided before it."""
-        now_ns = self._clock.now_ns()
-        self.strategy.halt(HaltReason.LOOP_STALLED, now_ns, f"{lag_ns / NANOS:.2f} s")
-        self.deliver(Timer(now_ns))
-        self.strategy.clear(HaltReason.LOOP_STALLED, now_ns)
+        """The loop stood still: quote again only from a book that was asked for afterwards."""
+        self.stall.over(lag_ns, self._clock.now_ns())
 
     def fail_journal(self, detail: str) -> None:
         """Stop quoting without a record; cancels and books go on."""
@@ -183,6 +196,10 @@ class MarketBot:
         if self._uses_dead_man:
             start("dead_man", self._run_dead_man())
         await self.reconciler.resync("start")
+        wait_ns = self._settled_ns - self._clock.now_ns()
+        if wait_ns > 0:
+            await asyncio.sleep(wait_ns / NANOS)
+            await self.reconciler.resync("what the last session sent has arrived by now")
         self.save()
         self._quoted = self.strategy.levels
         for level in self._quoted:
@@ -190,7 +207,9 @@ class MarketBot:
         self.strategy.clear(HaltReason.STARTING, self._clock.now_ns())
 
     def _level(self, level: LevelId) -> Coroutine[None, None, None]:
-        return run_level(level, self.strategy, self.executor, self._clock, self._observer)
+        return run_level(
+            level, self.strategy, self.executor, self._clock, self._observer, self.stall.turned
+        )
 
     async def cancel_everything(self) -> None:
         """Cancel at the venue until it shows nothing of ours, twice, a horizon apart.
@@ -373,6 +392,7 @@ class MarketBot:
     async def _run_ticks(self) -> None:
         """Let time pass for everything that only time changes; start emergency exits."""
         symbol, hooks = self.symbol, self._hooks
+        self.stall.begin(self._clock.now_ns())
         while True:
             await asyncio.sleep(TICK_NS / NANOS)
             self.deliver(Timer(self._clock.now_ns()))
@@ -422,8 +442,9 @@ class MarketBot:
             await asyncio.sleep(backoff.pause_s(self._clock.monotonic_ns()))
 
     async def _resubscribe(self, _detail: str) -> None:
-        if self.strategy.view.valid:
+        if self.strategy.view.valid and not self.stall.lasts:
             return  # asked for again while the snapshot was on its way
+        self.stall.asked()
         try:
             async with asyncio.timeout(self._deadline_s):
                 await self.venue.resubscribe()

@@ -189,7 +189,10 @@ def _unusable(path: Path, error: Exception) -> UnusableError:
         return error
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
         return UnusableError(
-            f"the state file {path} is damaged ({error}): move it and its -wal and -shm files"
-            " aside; the bot then starts with an empty memory and checks everything at the venue"
+            f"the state file {path} is damaged ({error}): move it and its -wal and -shm files aside."
+            " Forgotten are then the latches of the kill switch, the peak and the day's start that"
+            " limits on losses are measured from, and the books with their cost and P&L; orders,"
+            " fills and the position are read from the venue, and a bot that traded there before"
+            " starts with the kill switch engaged"
         )
     return UnusableError(f"the state file {path} cannot be used: {error}")

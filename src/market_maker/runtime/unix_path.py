@@ -1,13 +1,16 @@
-"""Socket paths that fit: the kernel takes no more than 107 bytes.
+"""Unix sockets: paths that fit, listeners of our user alone.
 
-A deep data directory is reached through an open descriptor of it, so the socket still lies
-where its user expects it.
+The kernel takes no more than 107 bytes. A deep directory is reached through an open descriptor of
+it, so the socket still lies where its user expects it. Refuses to know what is said.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -27,8 +30,36 @@ def fitting_path(path: Path) -> Iterator[str]:
     try:
         short = Path(f"/proc/self/fd/{folder}")
         if not short.exists():
-            msg = f"the path {path} is too long for a socket: choose a shorter --data-dir"
+            msg = f"the path {path} is too long for a socket: choose a shorter one"
             raise UnusableError(msg)
         yield str(short / path.name)
     finally:
         os.close(folder)
+
+
+def listen(path: Path) -> socket.socket:
+    """Make a listener that only our own user can reach; a socket left behind is replaced."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.unlink(missing_ok=True)
+        with fitting_path(path) as name:
+            mask = os.umask(0o177)
+            try:
+                listener.bind(name)
+            finally:
+                os.umask(mask)
+    except OSError as error:
+        listener.close()
+        raise UnusableError(f"cannot create the socket {path}: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def same_user(writer: asyncio.StreamWriter) -> bool:
+    """Whether the peer runs as our user or as root; the kernel vouches for it."""
+    connection = writer.get_extra_info("socket")
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    _, uid, _ = struct.unpack("3i", credentials)
+    return uid in {0, os.getuid()}

@@ -44,9 +44,13 @@ _MARKET_DATA = range(PRIVATE)
 class SimulatedVenue:
     """One market of the embedded exchange; implements `venues.base.Venue`."""
 
-    def __init__(self, wire: Wire, symbol: str, clock: Clock) -> None:
-        """Trade `symbol` over a wire that the markets of one account share."""
+    def __init__(self, wire: Wire, symbol: str, clock: Clock, tag: str = "") -> None:
+        """Trade `symbol` over a wire that the markets of one account share.
+
+        With a `tag`, mass cancels and the dead-man's switch concern orders of that tag alone.
+        """
         self._wire = wire
+        self._tag = tag
         self._exchange = wire.exchange
         self._symbol = symbol
         self._clock = clock
@@ -79,8 +83,12 @@ class SimulatedVenue:
         self._closed = False
         await self._call(self._subscribe)
 
-    async def resubscribe(self) -> None:
-        """Start market data again from a new snapshot; what was on its way is dropped."""
+    async def resubscribe(self, sink: Sink | None = None) -> None:
+        """Start market data again from a new snapshot; what was on its way is dropped.
+
+        Another `sink` takes what belongs to the new subscription.
+        """
+        self._sink = sink or self._sink
         await self._call(self._subscribe_market_data)
 
     async def close(self) -> None:
@@ -104,22 +112,30 @@ class SimulatedVenue:
             reduce_only=order.reduce_only,
             time_in_force=order.time_in_force,
         )
+        return await self.place(request)
+
+    async def place(self, request: OrderRequest) -> RequestOutcome:
+        """Send a new order in the exchange's own words."""
         return await self._request(
             RequestKind.SUBMIT,
-            order.client_id,
+            request.client_id,
             lambda: self._exchange.submit(self._symbol, request),
-            price=order.price,
-            qty=order.qty,
+            price=request.price,
+            qty=request.qty,
         )
 
     async def amend(self, order: Approved) -> RequestOutcome:
         """Change price or total quantity of an open order."""
+        return await self.change(order.client_id, order.price, order.qty)
+
+    async def change(self, client_id: str, price: int, qty: int) -> RequestOutcome:
+        """Change an open order in the exchange's own words."""
         return await self._request(
             RequestKind.AMEND,
-            order.client_id,
-            lambda: self._exchange.amend(self._symbol, order.client_id, order.price, order.qty),
-            price=order.price,
-            qty=order.qty,
+            client_id,
+            lambda: self._exchange.amend(self._symbol, client_id, price, qty),
+            price=price,
+            qty=qty,
         )
 
     async def cancel(self, request: CancelRequest) -> RequestOutcome:
@@ -131,16 +147,18 @@ class SimulatedVenue:
         )
 
     async def cancel_all(self) -> RequestOutcome:
-        """Cancel every order of the account in this market."""
+        """Cancel every order of ours in this market."""
         return await self._request(
-            RequestKind.CANCEL, "", lambda: self._exchange.cancel_all(self._symbol)
+            RequestKind.CANCEL, "", lambda: self._exchange.cancel_all(self._symbol, self._tag)
         )
 
     async def arm_dead_man(self, timeout_s: float) -> bool:
         """Arm (or with 0 disarm) the cancel-all timer; True only if the exchange confirmed."""
         timeout_ns = self._wire.market_span_ns(round(timeout_s * NANOS))
         try:
-            reply = await self._call(lambda: self._exchange.arm_dead_man(self._symbol, timeout_ns))
+            reply = await self._call(
+                lambda: self._exchange.arm_dead_man(self._symbol, timeout_ns, self._tag)
+            )
         except VenueUnavailableError:
             return False
         return reply.accepted
@@ -183,6 +201,7 @@ class SimulatedVenue:
 
     def _subscribe(self) -> None:
         port, sink = self._endpoint()
+        port.resume = self._subscribe
         self._wire.subscribe(port, sink, _EVERYTHING)
         self._send_market_data(port)
         self._wire.push(port, PRIVATE, self._exchange.position_report(self._symbol))

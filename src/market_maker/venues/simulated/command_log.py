@@ -68,17 +68,19 @@ class Cancel(msgspec.Struct, frozen=True, gc=False, tag="c", array_like=True):
 
 
 class CancelAll(msgspec.Struct, frozen=True, gc=False, tag="x", array_like=True):
-    """Cancel every order of a market; `forced` (an operator) passes the rate limit."""
+    """Cancel every order of a market and tag; `forced` (an operator) passes the rate limit."""
 
     symbol: str
     forced: bool
+    tag: str = ""
 
 
 class ArmDeadMan(msgspec.Struct, frozen=True, gc=False, tag="d", array_like=True):
-    """Cancel every order of a market unless renewed within `timeout_ns`; 0 disarms."""
+    """Cancel every order of a market and tag unless renewed within `timeout_ns`; 0 disarms."""
 
     symbol: str
     timeout_ns: int
+    tag: str = ""
 
 
 class PlaceShadow(msgspec.Struct, frozen=True, gc=False, tag="h", array_like=True):
@@ -165,7 +167,6 @@ class MarketState(msgspec.Struct):
     executions: int
     payments: int
     closed: bool
-    dead_man_ns: int
     funding_level: float
     funding_step: int
     orders: list[Order]
@@ -173,6 +174,7 @@ class MarketState(msgspec.Struct):
     payment_history: list[FundingPayment]
     shadows: dict[int, list[tuple[int, int, int]]]
     last_ns: list[int]
+    dead_men: dict[str, int] = {}
 
 
 class ExchangeState(msgspec.Struct):

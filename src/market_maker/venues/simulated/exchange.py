@@ -181,13 +181,16 @@ class SimulatedExchange:
         """Cancel one order."""
         return self._commit(log.Cancel(symbol, client_id, venue_id))
 
-    def cancel_all(self, symbol: str, *, forced: bool = False) -> Reply:
-        """Cancel every order of a market; `forced` passes the rate limit."""
-        return self._commit(log.CancelAll(symbol, forced))
+    def cancel_all(self, symbol: str, tag: str = "", *, forced: bool = False) -> Reply:
+        """Cancel every order of a market, or of one tag there; `forced` passes the rate limit."""
+        return self._commit(log.CancelAll(symbol, forced, tag))
 
-    def arm_dead_man(self, symbol: str, timeout_ns: int) -> Reply:
-        """Cancel every order of a market unless called again within `timeout_ns`; 0 disarms."""
-        return self._commit(log.ArmDeadMan(symbol, timeout_ns))
+    def arm_dead_man(self, symbol: str, timeout_ns: int, tag: str = "") -> Reply:
+        """Cancel every order of a market, or of one tag there, unless called again in time.
+
+        0 disarms the switch of that tag.
+        """
+        return self._commit(log.ArmDeadMan(symbol, timeout_ns, tag))
 
     # -- queries ------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class ListedMarket:
         self.executions = 0
         self.payments = 0
         self.closed = False
-        self.dead_man_ns = 0
+        self.dead_men: dict[str, int] = {}
         self.shadows: dict[int, list[tuple[int, int, int]]] = {}
         self._wall = wall
         self.last_ns = [genesis_ns] * len(STREAMS)
@@ -226,10 +226,12 @@ class ListedMarket:
         self._publish(self.core.cancel(order.number), reason)
         self._sync(now_ns)
 
-    def cancel_all(self, now_ns: int, reason: RejectReason) -> None:
-        """Take every open order out of the book, oldest first."""
+    def cancel_all(self, now_ns: int, reason: RejectReason, tag: str = "") -> None:
+        """Take every open order, or those of one tag, out of the book, oldest first."""
+        prefix = f"{tag}-" if tag else ""
         for order in list(self.records.open.values()):
-            self.cancel(now_ns, order, reason)
+            if order.client_id.startswith(prefix):
+                self.cancel(now_ns, order, reason)
 
     def trade_outside(
         self, now_ns: int, name: str, venue_id: str, signed_qty: int, price: int, fee: int

@@ -153,7 +153,7 @@ class Machine:
         market.executions = kept.executions
         market.payments = kept.payments
         market.closed = kept.closed
-        market.dead_man_ns = kept.dead_man_ns
+        market.dead_men = kept.dead_men
         market.shadows = kept.shadows
         market.last_ns = kept.last_ns
 
@@ -217,15 +217,15 @@ class Machine:
         while self.now_ns < command.until_ns:
             stop_ns = min(command.until_ns, self._next_tick_ns)
             for market in markets:
-                if market.dead_man_ns:
-                    stop_ns = min(stop_ns, market.dead_man_ns)
+                if market.dead_men:
+                    stop_ns = min(stop_ns, *market.dead_men.values())
             for market in markets:
                 market.advance(stop_ns)
             self.now_ns = stop_ns
             for market in markets:
-                if market.dead_man_ns and market.dead_man_ns <= stop_ns:
-                    market.dead_man_ns = 0
-                    market.cancel_all(stop_ns, RejectReason.DEAD_MAN)
+                for tag in [t for t, at_ns in market.dead_men.items() if at_ns <= stop_ns]:
+                    del market.dead_men[tag]
+                    market.cancel_all(stop_ns, RejectReason.DEAD_MAN, tag)
             if stop_ns == self._next_tick_ns:
                 self._tick(stop_ns)
         return _DONE
@@ -297,12 +297,14 @@ class Machine:
             wait_ns = self._buckets[RequestClass.CANCEL].take(self.now_ns)
             if wait_ns:
                 return Reply(RejectReason.RATE_LIMIT, retry_after_ns=wait_ns)
-        self.markets[command.symbol].cancel_all(self.now_ns, RejectReason.NONE)
+        self.markets[command.symbol].cancel_all(self.now_ns, RejectReason.NONE, command.tag)
         return _DONE
 
     def _arm_dead_man(self, command: log.ArmDeadMan) -> Reply:
         market = self.markets[command.symbol]
-        market.dead_man_ns = self.now_ns + command.timeout_ns if command.timeout_ns > 0 else 0
+        market.dead_men.pop(command.tag, None)
+        if command.timeout_ns > 0:
+            market.dead_men[command.tag] = self.now_ns + command.timeout_ns
         return _DONE
 
     # -- shadows and what happens without our doing -----------------------------------------
@@ -360,7 +362,7 @@ def _market_state(market: ListedMarket) -> log.MarketState:
         executions=market.executions,
         payments=market.payments,
         closed=market.closed,
-        dead_man_ns=market.dead_man_ns,
+        dead_men=market.dead_men,
         funding_level=market.funding.level,
         funding_step=market.funding.step,
         orders=records.all(),

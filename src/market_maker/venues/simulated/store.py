@@ -126,10 +126,10 @@ class FileStore:
 
     def append(self, record: bytes) -> None:
         """Write one framed record with one system call."""
-        if self._log < 0:
-            self._open_log()
         frame = _frame(record)
         try:
+            if self._log < 0:
+                self._open_log()
             written = os.write(self._log, frame)
         except OSError as error:
             self._cut()
@@ -138,7 +138,9 @@ class FileStore:
             ) from error
         if written != len(frame):
             self._cut()
-            raise StoreFailedError(f"no space left for {self._directory}; free some and restart")
+            raise StoreFailedError(
+                f"no space left for {self._directory}: the exchange stands still"
+            )
         self._size += written
 
     def checkpoint(self, blobs: Sequence[bytes]) -> None:
@@ -182,7 +184,8 @@ class FileStore:
 
     def _cut(self) -> None:
         """Remove half a record, so that later ones stay readable."""
-        os.ftruncate(self._log, self._size)
+        if self._log >= 0:
+            os.ftruncate(self._log, self._size)
 
     def _forget(self, keep_generation: int | None) -> None:
         for path in sorted(self._directory.glob("log.*")):

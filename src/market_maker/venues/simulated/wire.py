@@ -43,6 +43,9 @@ _LEAST_STEP_NS: Final = 1_000_000
 _COARSE_NS: Final = 1_000_000
 """Grain of the timers of loops that live by the wall clock."""
 
+_RETRY_S: Final = 1.0
+"""How often an exchange that cannot write tries again."""
+
 _SIDES: Final = {1: Side.BUY, -1: Side.SELL}
 
 
@@ -93,16 +96,20 @@ class Stream:
 
 
 class Port:
-    """One market's end of the wire."""
+    """One client's end of the wire, in one market."""
 
-    __slots__ = ("down", "pending", "streams", "symbol", "taps", "up")
+    __slots__ = ("down", "pending", "resume", "streams", "symbol", "taps", "up")
 
-    def __init__(self, exchange: SimulatedExchange, symbol: str) -> None:
-        """Give every kind of message a random stream of its own, new in each session."""
+    def __init__(self, exchange: SimulatedExchange, symbol: str, number: int) -> None:
+        """Give every kind of message a random stream of its own, new in each session.
+
+        `number` tells apart the ports that a market has had in the session.
+        """
         config = exchange.market_config(symbol) or exchange.config
+        place = f"{symbol}/{number}" if number else symbol
 
         def stream(name: str) -> RandomStream:
-            return RandomStream(exchange.seed, f"latency/{exchange.session}/{symbol}/{name}")
+            return RandomStream(exchange.seed, f"latency/{exchange.session}/{place}/{name}")
 
         self.symbol = symbol
         self.up = Latency(config.request_latency, stream("request"))
@@ -110,6 +117,7 @@ class Port:
         self.taps = tuple(Latency(config.stream_latency, stream(feed)) for feed in STREAMS)
         self.streams: list[Stream] = []
         self.pending: dict[asyncio.Future[Any], None] = {}
+        self.resume: Callable[[], None] | None = None
 
     @property
     def least_down_ns(self) -> int:
@@ -128,7 +136,8 @@ class Wire:
         """Serve `exchange`; nothing happens before the first `attach`."""
         self.exchange = exchange
         self._clock = clock
-        self._ports: dict[str, Port] = {}
+        self._ports: list[Port] = []
+        self._attached: dict[str, int] = {}
         self._commands: list[Command] = []
         self._queue: list[Delivery] = []
         self._sequence = 0
@@ -150,15 +159,16 @@ class Wire:
     # -- for the client -----------------------------------------------------------------
 
     def attach(self, symbol: str) -> Port:
-        """Open one market's port; the first one starts a session of the exchange."""
+        """Open a port of a market; the first of all starts a session of the exchange."""
         if not self._ports:
             self._start()
-        port = self._ports.get(symbol)
-        if port is None:
-            port = self._ports[symbol] = Port(self.exchange, symbol)
-            self._up_ns = min(p.up.floor_ns for p in self._ports.values())
-            self._down_ns = min(p.least_down_ns for p in self._ports.values())
-            self._plan()
+        number = self._attached.get(symbol, 0)
+        self._attached[symbol] = number + 1
+        port = Port(self.exchange, symbol, number)
+        self._ports.append(port)
+        self._up_ns = min(p.up.floor_ns for p in self._ports)
+        self._down_ns = min(p.least_down_ns for p in self._ports)
+        self._plan()
         return port
 
     async def detach(self, port: Port) -> None:
@@ -166,7 +176,8 @@ class Wire:
         while port.pending:
             await asyncio.gather(*port.pending, return_exceptions=True)
         self.unsubscribe(port)
-        self._ports.pop(port.symbol, None)
+        if port in self._ports:
+            self._ports.remove(port)
         if not self._ports:
             self._stop()
 
@@ -174,7 +185,7 @@ class Wire:
         """Run `function` at the exchange when the request arrives; its result when it is back."""
         if self._failed is not None:
             raise self._failed
-        if self._loop is None or self._ports.get(port.symbol) is not port:
+        if self._loop is None or port not in self._ports:
             raise VenueUnavailableError(f"{port.symbol}: the connection is closed")
         future: asyncio.Future[_T] = self._loop.create_future()
         port.pending[future] = None
@@ -219,8 +230,10 @@ class Wire:
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._exact = self._loop if isinstance(self._loop, _ExactLoop) else None
+        self._attached.clear()
         speed = self.exchange.begin_session(self._clock.now_ns())
         self._market_per, self._clock_per = speed.as_integer_ratio()
+        self._failed = None
         self._clock_origin_ns = self._clock.monotonic_ns()
         self._market_origin_ns = self._horizon_ns = self._ran_ns = self.exchange.now_ns
 
@@ -296,9 +309,11 @@ class Wire:
     def _collect(self) -> None:
         for symbol in self.exchange.symbols:
             items = self.exchange.drain(symbol)
-            port = self._ports.get(symbol)
-            if items and port is not None and port.streams:
-                self._send(port.streams, items)
+            if not items:
+                continue
+            for port in self._ports:
+                if port.symbol == symbol and port.streams:
+                    self._send(port.streams, items)
 
     def _send(self, streams: list[Stream], items: list[Item]) -> None:
         queue = self._queue
@@ -342,9 +357,14 @@ class Wire:
         self._timer = self._loop.call_later(delay_ns / 1e9, self._wake, context=self._context)
 
     def _fail(self, error: StoreFailedError) -> None:
-        """The exchange cannot keep its promises any more: the venue is down until a restart."""
+        """The exchange cannot keep its promises: the venue is down until it can again.
+
+        Requests that have not arrived never will.
+        """
         self._failed = error
-        for port in self._ports.values():
+        self._commands.clear()
+        self._queue.clear()
+        for port in self._ports:
             for stream in port.streams:
                 if stream.alive:
                     status = FeedStatus(0, STREAMS[stream.index], up=False, detail=str(error))
@@ -352,6 +372,25 @@ class Wire:
                 stream.alive = False
             for future in list(port.pending):
                 _answer(future, None, error)
+        self._retry_later()
+
+    def _retry_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_RETRY_S, self._retry, context=self._context)
+
+    def _retry(self) -> None:
+        """Go on where the exchange stood still, with every subscription anew."""
+        self._timer = None
+        try:
+            self._start()
+        except StoreFailedError:
+            self._retry_later()
+            return
+        for port in self._ports:
+            if port.resume is not None:
+                port.resume()
+        self._plan()
+        self._arm(self._market_ns())
 
 
 def _answer(future: asyncio.Future[Any], value: object, error: MarketMakerError | None) -> None:
