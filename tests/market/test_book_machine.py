@@ -82,6 +82,7 @@ class _BookMachine(RuleBasedStateMachine):
     def an_old_message_arrives_again(self, pick: int) -> None:
         self._arrives(self.sent[pick % len(self.sent)])
 
+    @precondition(lambda self: self.book.synced)
     @rule(bid=BIDS, back=st.booleans())
     def a_malformed_delta_arrives(self, bid: int, *, back: bool) -> None:
         seq = self.book.seq
