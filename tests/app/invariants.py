@@ -230,6 +230,11 @@ class Tap(Relay):
             self.audit.count(order=False)
         return await self.inner.cancel(request)
 
+    async def arm_dead_man(self, timeout_s: float) -> bool:
+        with self.audit.judging():
+            self.audit.count(order=False)
+        return await self.inner.arm_dead_man(timeout_s)
+
     async def cancel_all(self) -> RequestOutcome:
         with self.audit.judging():
             self.audit.count(order=False)

@@ -6,8 +6,8 @@ from market_maker.core.commands import Approved, CancelRequest
 from market_maker.core.events import (
     BalanceReport,
     Fill,
-    FundingPayment,
     OrderUpdate,
+    Payment,
     PositionReport,
     RequestOutcome,
 )
@@ -62,8 +62,8 @@ class Relay:
     async def fills(self, since_ns: int) -> tuple[Fill, ...]:
         return await self.inner.fills(since_ns)
 
-    async def funding_payments(self, since_ns: int) -> tuple[FundingPayment, ...]:
-        return await self.inner.funding_payments(since_ns)
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
+        return await self.inner.payments(since_ns)
 
     async def position(self) -> PositionReport:
         return await self.inner.position()

@@ -14,12 +14,12 @@ from market_maker.core.events import (
     Feed,
     FeedStatus,
     Fill,
-    FundingPayment,
     FundingUpdate,
     Heartbeat,
     Liquidity,
     OrderState,
     OrderUpdate,
+    Payment,
     PositionReport,
     RejectReason,
     RequestKind,
@@ -131,7 +131,7 @@ class StaticVenue:
     async def fills(self, since_ns: int) -> tuple[Fill, ...]:
         return tuple(fill for fill in self._fills if fill.venue_ns >= since_ns)
 
-    async def funding_payments(self, _since_ns: int) -> tuple[FundingPayment, ...]:
+    async def payments(self, _since_ns: int) -> tuple[Payment, ...]:
         return ()
 
     async def position(self) -> PositionReport:

@@ -27,8 +27,8 @@ from market_maker.core.errors import ExitCode, UnusableError
 from market_maker.core.events import (
     BalanceReport,
     Fill,
-    FundingPayment,
     OrderUpdate,
+    Payment,
     PositionReport,
     RequestOutcome,
 )
@@ -215,9 +215,9 @@ class Deaf(Relay):
         await self._answer()
         return await super().fills(since_ns)
 
-    async def funding_payments(self, since_ns: int) -> tuple[FundingPayment, ...]:
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
         await self._answer()
-        return await super().funding_payments(since_ns)
+        return await super().payments(since_ns)
 
     async def position(self) -> PositionReport:
         await self._answer()

@@ -181,7 +181,7 @@ class Lossy(Relay):
             kind=RequestKind.SUBMIT,
             client_id=order.client_id,
             result=Result.REJECTED if refused else Result.UNKNOWN,
-            reason=RejectReason.OTHER if refused else RejectReason.NONE,
+            reason=RejectReason.INVALID if refused else RejectReason.NONE,
         )
 
 

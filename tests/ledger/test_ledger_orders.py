@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 import pytest
+from order_reports import BUY0, SELL0, SOL, T0, cancel, fill, outcome, record_of, send, update
 
 from market_maker.config.risk import LedgerConfig
-from market_maker.core.commands import Approved, LevelId, TimeInForce
+from market_maker.core.commands import Approved, TimeInForce
 from market_maker.core.errors import LifecycleError
 from market_maker.core.events import (
     BalanceReport,
-    Fill,
     Liquidity,
     OrderState,
-    OrderUpdate,
     PositionReport,
     RejectReason,
     RequestKind,
-    RequestOutcome,
     Result,
 )
-from market_maker.core.instrument import NANOS, Instrument, InstrumentKind
+from market_maker.core.instrument import NANOS
 from market_maker.core.side import Side
 from market_maker.ledger.evidence import AnomalyKind
 from market_maker.ledger.ledger import Ledger
 from market_maker.ledger.order_lifecycle import OrderStatus
-from market_maker.ledger.orders import OrderRecord
-
-SOL = Instrument(
-    symbol="SOL-USD",
-    base="SOL",
-    quote="USD",
-    settle="USD",
-    kind=InstrumentKind.LINEAR,
-    price_quantum=Decimal("0.01"),
-    qty_quantum=Decimal("0.01"),
-)
-BUY0 = LevelId(Side.BUY, 0)
-SELL0 = LevelId(Side.SELL, 0)
-T0 = 1_000 * NANOS
 
 
 @pytest.fixture
@@ -50,110 +32,25 @@ def ledger() -> Ledger:
     return books
 
 
-def _send(
-    ledger: Ledger,
-    level: LevelId | None = BUY0,
-    qty: int = 100,
-    price: int = 14_990,
-    *,
-    side: Side = Side.BUY,
-    now_ns: int = T0,
-    amends: str = "",
-    post_only: bool = True,
-) -> str:
-    client_id = amends or ledger.new_client_id()
-    kind = RequestKind.AMEND if amends else RequestKind.SUBMIT
-    side = level.side if level is not None else side
-    ledger.reserve(
-        Approved(
-            1,
-            now_ns,
-            kind,
-            client_id,
-            side,
-            price,
-            qty,
-            post_only,
-            False,
-            TimeInForce.GTC,
-            level,
-        )
-    )
-    return client_id
-
-
-def _record(ledger: Ledger, client_id: str) -> OrderRecord:
-    record = ledger.order(client_id)
-    assert record is not None
-    return record
-
-
-def _outcome(
-    client_id: str,
-    kind: RequestKind = RequestKind.SUBMIT,
-    result: Result = Result.ACCEPTED,
-    reason: RejectReason = RejectReason.NONE,
-    *,
-    venue_id: str = "",
-    price: int = 0,
-    qty: int = 0,
-    now_ns: int = T0,
-) -> RequestOutcome:
-    return RequestOutcome(now_ns, kind, client_id, result, venue_id, reason, price, qty)
-
-
-def _update(
-    client_id: str,
-    state: OrderState = OrderState.OPEN,
-    *,
-    filled: int = 0,
-    qty: int = 100,
-    price: int = 14_990,
-    side: Side = Side.BUY,
-    venue_id: str = "v1",
-    now_ns: int = T0,
-) -> OrderUpdate:
-    return OrderUpdate(now_ns, now_ns, client_id, venue_id, state, side, price, qty, filled)
-
-
-def _fill(
-    trade_id: str,
-    client_id: str,
-    qty: int,
-    *,
-    side: Side = Side.BUY,
-    price: int = 14_990,
-    venue_id: str = "v1",
-    now_ns: int = T0,
-    liquidity: Liquidity = Liquidity.MAKER,
-    fee: int = 0,
-) -> Fill:
-    return Fill(now_ns, now_ns, trade_id, client_id, venue_id, side, price, qty, fee, liquidity)
-
-
-def _cancel(ledger: Ledger, client_id: str, now_ns: int = T0) -> None:
-    ledger.cancel_requested(client_id, now_ns)
-
-
 @pytest.mark.scenario("SC01")
 def test_sc01_cancelled_event_before_the_cancel_response_leaves_the_slot_free(
     ledger: Ledger,
 ) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _cancel(ledger, order)
-    applied = ledger.apply(_update(order, OrderState.CANCELLED))
+    order = send(ledger)
+    ledger.apply(outcome(order))
+    cancel(ledger, order)
+    applied = ledger.apply(update(order, OrderState.CANCELLED))
     assert applied.ended == (order,)
     assert applied.levels == (BUY0,)
-    ledger.apply(_outcome(order, RequestKind.CANCEL))
-    ledger.apply(_outcome(order, RequestKind.CANCEL, Result.UNKNOWN))
-    assert _record(ledger, order).status is OrderStatus.CANCELLED
+    ledger.apply(outcome(order, RequestKind.CANCEL))
+    ledger.apply(outcome(order, RequestKind.CANCEL, Result.UNKNOWN))
+    assert record_of(ledger, order).status is OrderStatus.CANCELLED
     assert ledger.order_at(BUY0) is None
 
 
 @pytest.mark.scenario("SC02")
 def test_sc02_every_end_names_the_order_and_its_level(ledger: Ledger) -> None:
-    order = _send(ledger)
+    order = send(ledger)
     ledger.lost(order, T0)
     applied = ledger.absent(order, T0)
     assert applied.ended == (order,)
@@ -163,10 +60,10 @@ def test_sc02_every_end_names_the_order_and_its_level(ledger: Ledger) -> None:
 
 @pytest.mark.scenario("SC03")
 def test_sc03_a_cancel_without_a_terminal_event_becomes_a_question(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _cancel(ledger, order)
-    ledger.apply(_outcome(order, RequestKind.CANCEL))
+    order = send(ledger)
+    ledger.apply(outcome(order))
+    cancel(ledger, order)
+    ledger.apply(outcome(order, RequestKind.CANCEL))
     assert ledger.unknown_orders(T0 + 4 * NANOS) == ()
     assert [r.client_id for r in ledger.unknown_orders(T0 + 6 * NANOS)] == [order]
 
@@ -176,11 +73,11 @@ def test_sc03_a_cancel_without_a_terminal_event_becomes_a_question(ledger: Ledge
 def test_sc04_a_late_placement_response_adds_ids_and_never_revives(
     ledger: Ledger, end: OrderState
 ) -> None:
-    order = _send(ledger)
-    ledger.apply(_update(order, end, venue_id=""))
-    status = _record(ledger, order).status
-    ledger.apply(_outcome(order, venue_id="v9"))
-    record = _record(ledger, order)
+    order = send(ledger)
+    ledger.apply(update(order, end, venue_id=""))
+    status = record_of(ledger, order).status
+    ledger.apply(outcome(order, venue_id="v9"))
+    record = record_of(ledger, order)
     assert record.status is status
     assert record.venue_id == "v9"
     assert ledger.order_at(BUY0) is None
@@ -189,28 +86,28 @@ def test_sc04_a_late_placement_response_adds_ids_and_never_revives(
 
 @pytest.mark.scenario("SC05")
 def test_sc05_unknown_order_on_cancel_asks_before_it_frees(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _cancel(ledger, order)
-    ledger.apply(_outcome(order, RequestKind.CANCEL, Result.REJECTED, RejectReason.UNKNOWN_ORDER))
-    assert _record(ledger, order).status is OrderStatus.UNKNOWN
+    order = send(ledger)
+    ledger.apply(outcome(order))
+    cancel(ledger, order)
+    ledger.apply(outcome(order, RequestKind.CANCEL, Result.REJECTED, RejectReason.UNKNOWN_ORDER))
+    assert record_of(ledger, order).status is OrderStatus.UNKNOWN
     assert ledger.reserved(Side.BUY) == 100
-    ledger.apply(_update(order, OrderState.FILLED, filled=100))
+    ledger.apply(update(order, OrderState.FILLED, filled=100))
     assert ledger.order_at(BUY0) is not None
     assert ledger.worst_long == 100
-    ledger.apply(_fill("t1", order, 100))
+    ledger.apply(fill("t1", order, 100))
     assert ledger.order_at(BUY0) is None
     assert (ledger.position, ledger.worst_long) == (100, 100)
 
 
 @pytest.mark.scenario("SC06")
 def test_sc06_events_before_the_response_find_the_order(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_update(order))
-    assert _record(ledger, order).status is OrderStatus.OPEN
-    ledger.apply(_fill("t1", order, 40))
-    ledger.apply(_outcome(order, result=Result.UNKNOWN))
-    record = _record(ledger, order)
+    order = send(ledger)
+    ledger.apply(update(order))
+    assert record_of(ledger, order).status is OrderStatus.OPEN
+    ledger.apply(fill("t1", order, 40))
+    ledger.apply(outcome(order, result=Result.UNKNOWN))
+    record = record_of(ledger, order)
     assert (record.status, record.seen) == (OrderStatus.OPEN, 40)
 
 
@@ -218,63 +115,63 @@ def test_sc06_events_before_the_response_find_the_order(ledger: Ledger) -> None:
 def test_sc07_a_timed_out_placement_keeps_slot_and_exposure_until_it_is_found(
     ledger: Ledger,
 ) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order, result=Result.UNKNOWN))
+    order = send(ledger)
+    ledger.apply(outcome(order, result=Result.UNKNOWN))
     assert [r.client_id for r in ledger.unknown_orders(T0)] == [order]
     assert ledger.worst_long == 100
     with pytest.raises(LifecycleError):
-        _send(ledger)
-    ledger.apply(_update(order))
+        send(ledger)
+    ledger.apply(update(order))
     assert ledger.unknown_orders(T0) == ()
-    assert _record(ledger, order).status is OrderStatus.OPEN
+    assert record_of(ledger, order).status is OrderStatus.OPEN
 
 
 @pytest.mark.scenario("SC08", "SC10")
 def test_sc08_sc10_a_cancel_under_way_keeps_slot_and_exposure(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _cancel(ledger, order)
+    order = send(ledger)
+    ledger.apply(outcome(order))
+    cancel(ledger, order)
     assert ledger.order_at(BUY0) is not None
     assert ledger.worst_long == 100
-    ledger.apply(_outcome(order, RequestKind.CANCEL, Result.REJECTED, RejectReason.RATE_LIMIT))
-    assert _record(ledger, order).status is OrderStatus.OPEN
+    ledger.apply(outcome(order, RequestKind.CANCEL, Result.REJECTED, RejectReason.RATE_LIMIT))
+    assert record_of(ledger, order).status is OrderStatus.OPEN
 
 
 @pytest.mark.scenario("SC09")
 def test_sc09_fills_between_mass_cancel_and_confirmation_are_attributed(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _cancel(ledger, order)
-    applied = ledger.apply(_fill("t1", order, 30))
+    order = send(ledger)
+    ledger.apply(outcome(order))
+    cancel(ledger, order)
+    applied = ledger.apply(fill("t1", order, 30))
     assert applied.levels == (BUY0,)
     assert (ledger.position, ledger.worst_long) == (30, 100)
-    ledger.apply(_update(order, OrderState.CANCELLED, filled=30))
+    ledger.apply(update(order, OrderState.CANCELLED, filled=30))
     assert ledger.worst_long == 30
 
 
 @pytest.mark.scenario("SC13")
 def test_sc13_partial_fills_release_what_they_filled(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_fill("t1", order, 90))
+    order = send(ledger)
+    ledger.apply(fill("t1", order, 90))
     assert ledger.reserved(Side.BUY) == 10
-    ledger.apply(_update(order, filled=50))
-    assert _record(ledger, order).cumulative == 90
+    ledger.apply(update(order, filled=50))
+    assert record_of(ledger, order).cumulative == 90
     assert ledger.reserved(Side.BUY) == 10
 
 
 @pytest.mark.scenario("SC70")
 def test_remaining_quantity_is_never_read_from_a_snapshot(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_update(order, filled=60))
+    order = send(ledger)
+    ledger.apply(update(order, filled=60))
     assert ledger.reserved(Side.BUY) == 100
     assert ledger.own_levels() == {(Side.BUY, 14_990): 40}
 
 
 @pytest.mark.scenario("SC14")
 def test_sc14_a_fill_counts_once_whatever_delivers_it(ledger: Ledger) -> None:
-    order = _send(ledger)
-    assert ledger.apply(_fill("t1", order, 10, fee=5)).fill is not None
-    again = ledger.apply(_fill("t1", order, 10, fee=5, now_ns=T0 + NANOS))
+    order = send(ledger)
+    assert ledger.apply(fill("t1", order, 10, fee=5)).fill is not None
+    again = ledger.apply(fill("t1", order, 10, fee=5, now_ns=T0 + NANOS))
     assert again.fill is None
     assert again.anomalies == ()
     assert ledger.position == 10
@@ -283,9 +180,9 @@ def test_sc14_a_fill_counts_once_whatever_delivers_it(ledger: Ledger) -> None:
 
 
 def test_a_trade_id_with_other_content_is_an_alarm_and_changes_nothing(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_fill("t1", order, 10))
-    applied = ledger.apply(_fill("t1", order, 11))
+    order = send(ledger)
+    ledger.apply(fill("t1", order, 10))
+    applied = ledger.apply(fill("t1", order, 11))
     assert [a.kind for a in applied.anomalies] == [AnomalyKind.FILL_CONFLICT]
     assert ledger.position == 10
 
@@ -294,22 +191,22 @@ def test_a_trade_id_with_other_content_is_an_alarm_and_changes_nothing(ledger: L
 def test_sc16_a_fill_before_the_id_mapping_counts_now_and_is_attributed_later(
     ledger: Ledger,
 ) -> None:
-    order = _send(ledger)
-    applied = ledger.apply(_fill("t1", "", 40, venue_id="v77"))
+    order = send(ledger)
+    applied = ledger.apply(fill("t1", "", 40, venue_id="v77"))
     assert applied.fill is not None
     assert applied.levels == ()
     assert ledger.position == 40
     assert ledger.worst_long == 140
-    applied = ledger.apply(_outcome(order, venue_id="v77"))
+    applied = ledger.apply(outcome(order, venue_id="v77"))
     assert [fill.trade_id for fill in applied.attributed] == ["t1"]
     assert applied.levels == (BUY0,)
     assert ledger.worst_long == 100
 
 
 def test_a_repeated_fill_that_carries_more_ids_attributes_the_first(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_fill("t1", "", 40, venue_id="v77"))
-    applied = ledger.apply(_fill("t1", order, 40, venue_id="v77"))
+    order = send(ledger)
+    ledger.apply(fill("t1", "", 40, venue_id="v77"))
+    applied = ledger.apply(fill("t1", order, 40, venue_id="v77"))
     assert applied.fill is None
     assert len(applied.attributed) == 1
     assert (ledger.position, ledger.worst_long) == (40, 100)
@@ -317,17 +214,17 @@ def test_a_repeated_fill_that_carries_more_ids_attributes_the_first(ledger: Ledg
 
 def test_a_fill_of_ours_without_a_record_creates_one_to_ask_about(ledger: Ledger) -> None:
     lost = "mm-3-1f"
-    ledger.apply(_fill("t1", lost, 40))
+    ledger.apply(fill("t1", lost, 40))
     assert ledger.position == 40
     assert [r.client_id for r in ledger.unknown_orders(T0)] == [lost]
-    ledger.apply(_fill("t2", lost, 20))
-    ledger.apply(_update(lost, qty=100, filled=60))
-    assert _record(ledger, lost).status is OrderStatus.OPEN
+    ledger.apply(fill("t2", lost, 20))
+    ledger.apply(update(lost, qty=100, filled=60))
+    assert record_of(ledger, lost).status is OrderStatus.OPEN
     assert ledger.worst_long == 100
 
 
 def test_a_foreign_fill_moves_the_position_and_is_external(ledger: Ledger) -> None:
-    applied = ledger.apply(_fill("t1", "manual", 100, price=14_900, fee=10**15))
+    applied = ledger.apply(fill("t1", "manual", 100, price=14_900, fee=10**15))
     assert [a.kind for a in applied.anomalies] == [AnomalyKind.FOREIGN_FILL]
     parts = ledger.pnl()
     assert ledger.position == 100
@@ -337,211 +234,59 @@ def test_a_foreign_fill_moves_the_position_and_is_external(ledger: Ledger) -> No
 
 
 def test_an_overfill_is_recorded_and_the_position_follows(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_fill("t1", order, 100))
-    applied = ledger.apply(_fill("t2", order, 20))
+    order = send(ledger)
+    ledger.apply(fill("t1", order, 100))
+    applied = ledger.apply(fill("t2", order, 20))
     assert [a.kind for a in applied.anomalies] == [AnomalyKind.OVERFILL]
-    assert _record(ledger, order).overfilled == 20
+    assert record_of(ledger, order).overfilled == 20
     assert (ledger.position, ledger.worst_long) == (120, 120)
 
 
 @pytest.mark.scenario("SC96")
 def test_sc96_taker_fills_of_post_only_orders_are_counted_and_shared(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_fill("t1", order, 75))
-    applied = ledger.apply(_fill("t2", order, 25, liquidity=Liquidity.TAKER))
+    order = send(ledger)
+    ledger.apply(fill("t1", order, 75))
+    applied = ledger.apply(fill("t2", order, 25, liquidity=Liquidity.TAKER))
     assert [a.kind for a in applied.anomalies] == [AnomalyKind.TAKER_FILL]
     assert ledger.totals.taker_fills == 1
     assert ledger.totals.taker_share == pytest.approx(0.25)
 
 
-def test_an_amendment_reserves_the_larger_quantity_and_both_prices(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _send(ledger, qty=150, price=14_995, amends=order)
-    assert ledger.reserved(Side.BUY) == 150
-    assert ledger.own_touch() == (14_995, 0)
-    ledger.apply(_outcome(order, RequestKind.AMEND, Result.REJECTED, price=14_995, qty=150))
-    assert ledger.reserved(Side.BUY) == 100
-    assert ledger.own_touch() == (14_990, 0)
-    assert _record(ledger, order).status is OrderStatus.OPEN
-
-
-def test_an_amendment_that_shrinks_keeps_the_old_size_until_it_is_accepted(
-    ledger: Ledger,
-) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _send(ledger, qty=50, price=14_985, amends=order)
-    assert ledger.reserved(Side.BUY) == 100
-    assert ledger.own_touch() == (14_990, 0)
-    ledger.apply(_outcome(order, RequestKind.AMEND, venue_id="v2", price=14_985, qty=50))
-    record = _record(ledger, order)
-    assert (record.price, record.qty, record.venue_id) == (14_985, 50, "v2")
-
-
-def test_what_an_amendment_gave_up_stays_reserved_while_a_copy_of_an_older_request_may_come(
-    ledger: Ledger,
-) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _send(ledger, qty=50, price=14_985, amends=order)
-    ledger.apply(_outcome(order, RequestKind.AMEND, price=14_985, qty=50))
-    ledger.prune(T0 + 10 * NANOS)
-    assert ledger.reserved(Side.BUY) == 100
-    ledger.prune(T0 + 10 * NANOS + 1)
-    assert ledger.reserved(Side.BUY) == 50
-
-
-@pytest.mark.scenario("SC17")
-def test_sc17_an_amendment_of_an_order_that_just_filled_ends_in_a_question_or_its_fill(
-    ledger: Ledger,
-) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _send(ledger, qty=100, price=14_985, amends=order)
-    ledger.apply(
-        _outcome(
-            order,
-            RequestKind.AMEND,
-            Result.REJECTED,
-            RejectReason.UNKNOWN_ORDER,
-            price=14_985,
-            qty=100,
-        )
-    )
-    assert _record(ledger, order).status is OrderStatus.UNKNOWN
-    ledger.apply(_fill("t1", order, 100))
-    assert _record(ledger, order).status is OrderStatus.FILLED
-    assert ledger.order_at(BUY0) is None
-
-
-def test_an_unknown_amendment_is_settled_by_a_report_beyond_the_horizon(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    _send(ledger, qty=150, price=14_995, amends=order)
-    ledger.apply(_outcome(order, RequestKind.AMEND, Result.UNKNOWN, price=14_995, qty=150))
-    ledger.apply(_update(order, now_ns=T0 + 9 * NANOS))
-    assert ledger.reserved(Side.BUY) == 150
-    ledger.apply(_update(order, now_ns=T0 + 10 * NANOS))
-    record = _record(ledger, order)
-    assert (record.status, record.reserved) == (OrderStatus.OPEN, 100)
-
-
-def test_a_report_with_terms_that_nobody_asked_for_is_an_alarm_and_reserves_both(
-    ledger: Ledger,
-) -> None:
-    order = _send(ledger)
-    applied = ledger.apply(_update(order, qty=130, price=14_991))
-    assert [a.kind for a in applied.anomalies] == [AnomalyKind.ORDER_DIFFERS]
-    assert _record(ledger, order).status is OrderStatus.UNKNOWN
-    assert ledger.reserved(Side.BUY) == 130
-
-
-def test_a_duplicate_id_refusal_does_not_prove_absence(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order, result=Result.REJECTED, reason=RejectReason.DUPLICATE_ID))
-    assert _record(ledger, order).status is OrderStatus.UNKNOWN
-
-
-def test_a_refusal_after_the_order_was_seen_is_a_contradiction_to_ask_about(
-    ledger: Ledger,
-) -> None:
-    order = _send(ledger)
-    ledger.apply(_update(order))
-    applied = ledger.apply(_outcome(order, result=Result.REJECTED, reason=RejectReason.POST_ONLY))
-    assert [a.kind for a in applied.anomalies] == [AnomalyKind.CONTRADICTION]
-    assert _record(ledger, order).status is OrderStatus.UNKNOWN
-
-
-def test_an_order_proved_absent_that_rests_after_all_counts_again(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.lost(order, T0)
-    ledger.absent(order, T0)
-    assert ledger.worst_long == 0
-    applied = ledger.apply(_update(order))
-    assert [a.kind for a in applied.anomalies] == [AnomalyKind.ORDER_REVIVED]
-    assert ledger.worst_long == 100
-    assert _record(ledger, order).status is OrderStatus.ABSENT
-    ledger.apply(_update(order, OrderState.CANCELLED, filled=20))
-    ledger.apply(_fill("t1", order, 20))
-    assert (ledger.position, ledger.worst_long) == (20, 20)
-
-
-def test_the_end_of_a_venue_id_that_an_amendment_replaced_is_not_the_orders(
-    ledger: Ledger,
-) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order, venue_id="v1"))
-    _send(ledger, qty=100, price=14_995, amends=order)
-    ledger.apply(_outcome(order, RequestKind.AMEND, venue_id="v2", price=14_995, qty=100))
-    ledger.apply(_update(order, OrderState.CANCELLED, venue_id="v1"))
-    assert _record(ledger, order).status is OrderStatus.OPEN
-    ledger.apply(_update(order, OrderState.CANCELLED, venue_id="v2", price=14_995))
-    assert _record(ledger, order).status is OrderStatus.CANCELLED
-
-
-def test_a_closed_order_keeps_its_slot_until_its_fills_arrive(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    applied = ledger.apply(_update(order, OrderState.CANCELLED, filled=70))
-    assert applied.ended == (order,)
-    assert ledger.order_at(BUY0) is not None
-    assert ledger.worst_long == 70
-    applied = ledger.apply(_fill("t1", order, 70))
-    assert applied.levels == (BUY0,)
-    assert ledger.order_at(BUY0) is None
-
-
-def test_reports_on_orders_of_other_bots_are_ignored(ledger: Ledger) -> None:
-    assert ledger.apply(_update("xx-1-1")).levels == ()
-    assert ledger.apply(_outcome("xx-1-1")).levels == ()
-    assert ledger.live_orders() == ()
-
-
-def test_an_open_order_of_an_earlier_session_is_taken_into_the_books(ledger: Ledger) -> None:
-    ledger.apply(_update("mm-2-9", filled=30))
-    assert ledger.worst_long == 100
-    ledger.apply(_update("mm-2-9", OrderState.CANCELLED, filled=30))
-    ledger.apply(_fill("t1", "mm-2-9", 30))
-    assert (ledger.position, ledger.worst_long) == (30, 30)
-
-
 def test_a_closed_order_that_we_never_knew_reserves_nothing(ledger: Ledger) -> None:
-    ledger.apply(_update("mm-2-9", OrderState.CANCELLED, filled=30))
+    ledger.apply(update("mm-2-9", OrderState.CANCELLED, filled=30))
     assert ledger.worst_long == 0
 
 
 def test_opening_on_a_position_counts_history_once_and_settles_adopted_orders(
     ledger: Ledger,
 ) -> None:
-    ledger.apply(_update("mm-2-9", filled=30))
-    ledger.apply(_update("mm-2-9", OrderState.CANCELLED, filled=30))
-    history = (_fill("t1", "mm-2-9", 30), _fill("t2", "mm-2-a", 10))
+    ledger.apply(update("mm-2-9", filled=30))
+    ledger.apply(update("mm-2-9", OrderState.CANCELLED, filled=30))
+    history = (fill("t1", "mm-2-9", 30), fill("t2", "mm-2-a", 10))
     ledger.open_at(530, history, T0)
     assert (ledger.position, ledger.opening_position) == (530, 530)
     assert ledger.worst_long == 530
     assert ledger.apply(history[0]).fill is None
-    ledger.apply(_update("mm-2-a", filled=10))
+    ledger.apply(update("mm-2-a", filled=10))
     assert ledger.worst_long == 620
     assert ledger.pnl().total == 0
 
 
 def test_our_own_impossible_acts_raise(ledger: Ledger) -> None:
     with pytest.raises(LifecycleError):
-        _cancel(ledger, "mm-7-99")
-    order = _send(ledger)
-    ledger.apply(_update(order, OrderState.CANCELLED))
+        cancel(ledger, "mm-7-99")
+    order = send(ledger)
+    ledger.apply(update(order, OrderState.CANCELLED))
     with pytest.raises(LifecycleError):
-        _cancel(ledger, order)
+        cancel(ledger, order)
     with pytest.raises(LifecycleError):
-        _send(ledger, amends=order)
+        send(ledger, amends=order)
     with pytest.raises(LifecycleError):
-        _send(ledger, amends="mm-7-98")
+        send(ledger, amends="mm-7-98")
 
 
 def test_a_client_id_cannot_be_used_twice(ledger: Ledger) -> None:
-    order = _send(ledger)
+    order = send(ledger)
     approved = Approved(
         2,
         T0,
@@ -560,17 +305,17 @@ def test_a_client_id_cannot_be_used_twice(ledger: Ledger) -> None:
 
 
 def test_own_touch_and_levels_follow_every_change(ledger: Ledger) -> None:
-    buy = _send(ledger)
-    sell = _send(ledger, SELL0, price=15_010)
+    buy = send(ledger)
+    sell = send(ledger, SELL0, price=15_010)
     assert ledger.own_touch() == (14_990, 15_010)
     assert ledger.own_levels() == {}
     version = ledger.orders_version
-    ledger.apply(_outcome(buy))
-    ledger.apply(_outcome(sell))
+    ledger.apply(outcome(buy))
+    ledger.apply(outcome(sell))
     assert ledger.orders_version > version
     assert ledger.own_levels() == {(Side.BUY, 14_990): 100, (Side.SELL, 15_010): 100}
     assert [r.client_id for r in ledger.live_orders()] == [buy, sell]
-    ledger.apply(_update(buy, OrderState.CANCELLED))
+    ledger.apply(update(buy, OrderState.CANCELLED))
     assert ledger.own_touch() == (0, 15_010)
 
 
@@ -589,9 +334,9 @@ def test_sc70_older_reports_never_overwrite_newer_ones(ledger: Ledger) -> None:
 def test_following_the_venue_after_a_difference_keeps_equity_and_frees_slots(
     ledger: Ledger,
 ) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order))
-    ledger.apply(_update(order, OrderState.CANCELLED, filled=70))
+    order = send(ledger)
+    ledger.apply(outcome(order))
+    ledger.apply(update(order, OrderState.CANCELLED, filled=70))
     equity = ledger.equity_change
     ledger.adopt_position(70)
     assert (ledger.position, ledger.worst_long) == (70, 70)
@@ -605,12 +350,12 @@ def test_sc22_memory_is_bounded_over_many_order_lives(ledger: Ledger) -> None:
     sizes = []
     for n in range(6000):
         now_ns = T0 + n * NANOS
-        order = _send(ledger, now_ns=now_ns)
-        ledger.apply(_outcome(order, venue_id=f"v{n}", now_ns=now_ns))
+        order = send(ledger, now_ns=now_ns)
+        ledger.apply(outcome(order, venue_id=f"v{n}", now_ns=now_ns))
         side = Side.BUY
-        ledger.apply(_fill(f"t{n}", order, 50, side=side, venue_id=f"v{n}", now_ns=now_ns))
+        ledger.apply(fill(f"t{n}", order, 50, side=side, venue_id=f"v{n}", now_ns=now_ns))
         ledger.apply(
-            _update(order, OrderState.CANCELLED, filled=50, venue_id=f"v{n}", now_ns=now_ns)
+            update(order, OrderState.CANCELLED, filled=50, venue_id=f"v{n}", now_ns=now_ns)
         )
         ledger.on_mid(now_ns, 30_001 + n % 7)
         if n % 50 == 0:
@@ -625,15 +370,15 @@ def test_sc22_memory_is_bounded_over_many_order_lives(ledger: Ledger) -> None:
 
 
 def test_fills_older_than_the_memory_are_refused_not_guessed(ledger: Ledger) -> None:
-    order = _send(ledger)
+    order = send(ledger)
     ledger.fills_pulled(T0 + 4000 * NANOS)
-    applied = ledger.apply(_fill("t0", order, 10))
+    applied = ledger.apply(fill("t0", order, 10))
     assert [a.kind for a in applied.anomalies] == [AnomalyKind.FILL_TOO_OLD]
     assert ledger.position == 0
 
 
 def test_a_fill_that_never_found_its_order_is_reported(ledger: Ledger) -> None:
-    ledger.apply(_fill("t1", "", 10, venue_id="v5"))
+    ledger.apply(fill("t1", "", 10, venue_id="v5"))
     assert ledger.prune(T0) == ()
     ledger.fills_pulled(T0 + 4000 * NANOS)
     assert [a.kind for a in ledger.prune(T0)] == [AnomalyKind.UNATTRIBUTED_FILL]
@@ -641,15 +386,15 @@ def test_a_fill_that_never_found_its_order_is_reported(ledger: Ledger) -> None:
 
 
 def test_amending_many_times_keeps_few_venue_ids(ledger: Ledger) -> None:
-    order = _send(ledger)
-    ledger.apply(_outcome(order, venue_id="v0"))
+    order = send(ledger)
+    ledger.apply(outcome(order, venue_id="v0"))
     for n in range(1, 40):
         price = 14_990 - n
-        _send(ledger, price=price, amends=order)
-        ledger.apply(_outcome(order, RequestKind.AMEND, venue_id=f"v{n}", price=price, qty=100))
-    record = _record(ledger, order)
+        send(ledger, price=price, amends=order)
+        ledger.apply(outcome(order, RequestKind.AMEND, venue_id=f"v{n}", price=price, qty=100))
+    record = record_of(ledger, order)
     assert record.venue_ids[-1] == "v39"
     assert len(record.venue_ids) == 8
     assert len(record.past) == 16
-    ledger.apply(msgspec.structs.replace(_fill("t1", "", 100), venue_id="v39"))
+    ledger.apply(msgspec.structs.replace(fill("t1", "", 100), venue_id="v39"))
     assert record.status is OrderStatus.FILLED

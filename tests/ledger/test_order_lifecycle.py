@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lifecycle_diagram import PAGE, page
 
 from market_maker.core.errors import LifecycleError
 from market_maker.ledger.client_ids import ClientId, ClientIds, parse_client_id
@@ -85,3 +86,23 @@ def test_an_id_longer_than_venues_take_is_refused() -> None:
     ids = ClientIds("abcdefghij", 2**80)
     with pytest.raises(ValueError, match="longer than"):
         ids.new()
+
+
+def test_the_page_shows_the_table_as_it_is() -> None:
+    assert PAGE.read_text() == page(), "run python tests/ledger/lifecycle_diagram.py"
+
+
+def test_the_page_shows_every_pair_of_the_table() -> None:
+    shown = page()
+    for status, events in TABLE.items():
+        for event, target in events.items():
+            arrows = [
+                line.split(": ")
+                for line in shown.splitlines()
+                if line.strip().startswith((f"{status.value} --> ", "live --> "))
+            ]
+            assert any(
+                arrow[0].endswith(f"--> {target.value}") and event.value in arrow[1].split(", ")
+                for arrow in arrows
+                if len(arrow) == 2
+            ), (status, event)

@@ -20,6 +20,7 @@ from market_maker.core.events import (
 )
 from market_maker.core.instrument import NANOS, Instrument, InstrumentKind
 from market_maker.core.side import Side
+from market_maker.ledger.evidence import AnomalyKind
 from market_maker.ledger.ledger import Ledger
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.ledger.reconcile import (
@@ -27,6 +28,7 @@ from market_maker.ledger.reconcile import (
     Adopt,
     ApplyFill,
     CancelOrphan,
+    FillsMissing,
     Finding,
     Foreign,
     Missed,
@@ -181,10 +183,44 @@ def test_a_closed_order_short_of_fills_asks_for_history(ledger: Ledger) -> None:
     ledger.apply(_update(order, OrderState.FILLED, 100))
     report = PositionReport(T0, T0, 100)
     assert _run(ledger, position=report) == (PullFills((order,)),)
+    ledger.fills_pulled(T0 + 11 * NANOS)
     assert _run(ledger, after_s=30.0, position=report) == (
         PullFills((order,)),
         PositionMismatch(0, 100),
     )
+
+
+def test_fills_that_neither_history_nor_position_has_are_written_off(ledger: Ledger) -> None:
+    order = _send(ledger)
+    ledger.apply(_update(order, OrderState.CANCELLED, 100))
+    flat = PositionReport(T0, T0, 0)
+    ledger.fills_pulled(T0 + 5 * NANOS)
+    ledger.fills_pulled(T0 + 9 * NANOS)
+    assert _run(ledger, after_s=12.0, position=flat) == (PullFills((order,)),)
+    ledger.fills_pulled(T0 + 12 * NANOS)
+    assert _run(ledger, after_s=12.0) == (PullFills((order,)),), "no position to compare with"
+    found = _run(ledger, after_s=13.0, position=flat)
+    assert found == (PullFills((order,)), FillsMissing(order))
+    (anomaly,) = ledger.fills_missing(order).anomalies
+    assert anomaly.kind is AnomalyKind.FILLS_MISSING
+    record = ledger.order(order)
+    assert record is not None
+    assert (record.cumulative, record.written_off, record.reserved) == (100, 100, 0)
+    assert _run(ledger, after_s=13.0, position=flat) == ()
+
+
+def test_an_order_that_rests_again_is_never_written_off(ledger: Ledger) -> None:
+    order = _send(ledger)
+    ledger.lost(order, T0)
+    ledger.absent(order, T0)
+    ledger.apply(_update(order))
+    for after_s in (11.0, 12.0, 13.0):
+        ledger.fills_pulled(T0 + round(after_s * NANOS))
+    findings = _run(
+        ledger, after_s=14.0, resting=(_update(order),), position=PositionReport(T0, T0, 0)
+    )
+    assert not any(isinstance(finding, FillsMissing) for finding in findings)
+    assert ledger.reserved(Side.BUY) == 100
 
 
 def test_orphans_are_recognised_by_tag_adopted_and_cancelled(ledger: Ledger) -> None:

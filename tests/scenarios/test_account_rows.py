@@ -159,8 +159,8 @@ class Unpaid(Relay):
 def test_funding_that_was_paid_is_in_the_books_to_the_last_unit(relay: type[Relay]) -> None:
     async def work(run: VirtualRun) -> None:
         ledger = bot_of(run).strategy.parts.ledger
-        await until(lambda: len(run.exchange.funding_payments(SOL)) >= 2, 300.0)
-        paid = sum(payment.amount for payment in run.exchange.funding_payments(SOL))
+        await until(lambda: len(run.exchange.payments(SOL)) >= 2, 300.0)
+        paid = sum(payment.amount for payment in run.exchange.payments(SOL))
         await until(lambda: ledger.pnl().funding == paid != 0, 10.0)
         assert await run.stop() is ExitCode.CLEAN
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_maker.config.simulated import SimulatedConfig
-from market_maker.core.events import Fill, FundingUpdate, OrderState, RejectReason
+from market_maker.core.events import Fill, FundingPayment, FundingUpdate, OrderState, RejectReason
 from market_maker.core.instrument import MONEY_SCALE
 from market_maker.core.side import Side
 from market_maker.venues.simulated.account import Account, Line
@@ -188,14 +188,15 @@ def test_funding_is_position_value_times_the_predicted_rate() -> None:
     assert told[-1].next_ns == 60 * SECOND
     assert told[-1].rate == 0.5e-4
     exchange.advance(60 * SECOND)
-    (payment,) = exchange.funding_payments(SOL)
+    (payment,) = exchange.payments(SOL)
     value = base(1_000) * Fraction(exchange.mark_price2(SOL), 200)
     assert usd(payment.amount) == -value * Fraction("0.00005"), "a long pays a positive rate"
     assert exchange.cash == cash + payment.amount
     assert payment.venue_ns == 60 * SECOND
     exchange.advance(125 * SECOND)
-    assert len({p.payment_id for p in exchange.funding_payments(SOL)}) == 2
-    assert len(exchange.funding_payments(SOL, 61 * SECOND)) == 1
+    paid = [p for p in exchange.payments(SOL) if isinstance(p, FundingPayment)]
+    assert len({p.payment_id for p in paid}) == 2
+    assert len(exchange.payments(SOL, 61 * SECOND)) == 1
 
 
 def test_funding_rounds_against_the_account_to_the_last_unit() -> None:
@@ -275,7 +276,7 @@ def act(exchange: SimulatedExchange, step: int, action: tuple[str, Side, int, in
 def check_books(exchange: SimulatedExchange) -> None:
     """Money, positions and orders say the same, whichever way they are counted."""
     line = Line(exchange.instrument(SOL))
-    fills, payments = exchange.fills(SOL), exchange.funding_payments(SOL)
+    fills, payments = exchange.fills(SOL), exchange.payments(SOL)
     spent = sum(line.payoff.value(fill.side * fill.qty, 2 * fill.price) for fill in fills)
     fees = sum(fill.fee for fill in fills)
     paid = sum(payment.amount for payment in payments)

@@ -40,7 +40,7 @@ def truth(exchange: SimulatedExchange) -> Truth:
         snapshot: BookSnapshot = exchange.snapshot(symbol)
         orders: tuple[OrderUpdate, ...] = exchange.open_orders(symbol)
         fills: tuple[Fill, ...] = exchange.fills(symbol)
-        payments = exchange.funding_payments(symbol)
+        payments = exchange.payments(symbol)
         update = exchange.funding_update(symbol)
         per_market.append((symbol, snapshot, orders, fills, payments, update))
     return (exchange.now_ns, exchange.cash, exchange.equity, tuple(per_market))

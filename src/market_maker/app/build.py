@@ -6,15 +6,19 @@ earlier session have been cancelled.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
 from market_maker import __version__
+from market_maker.config.runtime import RuntimeConfig
 from market_maker.config.schema import Settings
 from market_maker.core.clock import Clock
+from market_maker.core.errors import QueryFailedError
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.reasons import HaltReason
 from market_maker.ledger.client_ids import market_tag
@@ -34,6 +38,7 @@ from market_maker.runtime.journal import HoldCounter, Journal
 from market_maker.runtime.journal_records import JOURNAL_FORMAT, SessionStarted
 from market_maker.runtime.market_bot import MarketBot, MarketHooks
 from market_maker.runtime.observer import Observer, OrderSink
+from market_maker.runtime.queries import Queries
 from market_maker.runtime.recorder import Recorder
 from market_maker.runtime.recovery import Past, recover
 from market_maker.runtime.state import StateStore
@@ -41,6 +46,11 @@ from market_maker.runtime.strategy import Strategy
 from market_maker.signals.signal_set import SignalSet
 from market_maker.telemetry.redaction import Redactor
 from market_maker.venues.base import Venue
+
+_OPENING_TRIES = 5
+"""Times that a question is asked before a venue without an answer ends the start."""
+
+_T = TypeVar("_T")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +82,10 @@ async def build_market(
     open_journal: Callable[[Callable[[str], None]], Journal],
 ) -> TradedMarket:
     """Build the bot of one market; `settings` are the market's own, overrides applied."""
-    instrument = await venue.load_instrument()
-    ledger = await open_ledger(session, settings, instrument, venue)
+    queries = Queries(session.account.rates, session.clock, settings.ledger.request_deadline_s)
+    opening = Opening(queries, settings.runtime)
+    instrument = await opening.ask(venue.load_instrument)
+    ledger = await open_ledger(session, settings, instrument, venue, opening)
     settled_ns = _take_up(session, settings, instrument.symbol, ledger)
     bot = MarketBot(
         symbol,
@@ -86,6 +98,7 @@ async def build_market(
             on_log=session.on_log,
             save=partial(_save, session),
         ),
+        queries,
         settings.ledger.request_deadline_s,
     )
     kill = KillSwitch(session.state.latches(symbol))
@@ -225,8 +238,31 @@ def build_pipeline(settings: Settings, instrument: Instrument, *, amends: bool) 
     return RepricePipeline(settings.quoting.pipeline, instrument, can_amend=amends)
 
 
+class Opening:
+    """Questions before there is a bot that could ask again: each is repeated a few times."""
+
+    def __init__(self, queries: Queries, config: RuntimeConfig) -> None:
+        self._queries = queries
+        self._config = config
+
+    async def ask(self, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """The answer; raises QueryFailedError if the venue gives none for long."""
+        pause_s = self._config.resync_backoff_s
+        for _ in range(_OPENING_TRIES - 1):
+            try:
+                return await self._queries.ask(question)
+            except QueryFailedError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
+        return await self._queries.ask(question)
+
+
 async def open_ledger(
-    session: Session, settings: Settings, instrument: Instrument, venue: Venue
+    session: Session,
+    settings: Settings,
+    instrument: Instrument,
+    venue: Venue,
+    opening: Opening,
 ) -> Ledger:
     """Continue the market's books, or open new ones on the position that the venue reports."""
     tag = market_tag(settings.account.tag, instrument.symbol)
@@ -235,8 +271,10 @@ async def open_ledger(
     if data is not None:
         return Ledger.restore(instrument, settings.ledger, tag, session.epoch, data, now_ns)
     ledger = Ledger(instrument, settings.ledger, tag, session.epoch)
-    position = await venue.position()
-    ledger.open_at(position.qty, await venue.fills(0), now_ns)
+    position = await opening.ask(venue.position)
+    fills = await opening.ask(partial(venue.fills, 0))
+    payments = await opening.ask(partial(venue.payments, 0))
+    ledger.open_at(position.qty, fills, now_ns, payments)
     return ledger
 
 

@@ -72,10 +72,13 @@ class RejectReason(StrEnum):
     DUPLICATE_ID = "duplicate_id"
     RATE_LIMIT = "rate_limit"
     MARKET_CLOSED = "market_closed"
+    TOO_MANY_ORDERS = "too_many_orders"
+    INVALID = "invalid"
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     DEAD_MAN = "dead_man"
     LIQUIDATION = "liquidation"
     BAD_CREDENTIALS = "bad_credentials"
+    NOT_SENT = "not_sent"
     OTHER = "other"
 
 
@@ -178,6 +181,18 @@ class FundingPayment(msgspec.Struct, frozen=True, gc=False, tag=True):
     amount: int
 
 
+class Transfer(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Money that entered (or left, if negative) the account, each `transfer_id` once.
+
+    It belongs to no market: a venue may report it with every market of the account.
+    """
+
+    recv_ns: int
+    venue_ns: int
+    transfer_id: str
+    amount: int
+
+
 class PositionReport(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The venue's signed position; `liquidation_price2` in half quanta, None where not given."""
 
@@ -231,8 +246,13 @@ class Timer(msgspec.Struct, frozen=True, gc=False, tag=True):
     recv_ns: int
 
 
+Payment = FundingPayment | Transfer
+"""Money that moved without a trade."""
+
 MarketEvent = BookSnapshot | BookDelta | TradePrint | FundingUpdate
-PrivateEvent = OrderUpdate | Fill | FundingPayment | PositionReport | BalanceReport | RequestOutcome
+PrivateEvent = (
+    OrderUpdate | Fill | FundingPayment | Transfer | PositionReport | BalanceReport | RequestOutcome
+)
 Event = (
     BookSnapshot
     | BookDelta
@@ -241,6 +261,7 @@ Event = (
     | OrderUpdate
     | Fill
     | FundingPayment
+    | Transfer
     | PositionReport
     | BalanceReport
     | RequestOutcome

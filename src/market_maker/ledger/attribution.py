@@ -2,8 +2,8 @@
 
 A fill's distance from the mid is spread capture; what the mid does until the horizon is adverse
 selection, counted from the first moment on; what it does later belongs to whoever carries
-inventory. Fees and funding are what they are. `external` holds the edge of trades that
-were not ours. Open windows are summed, so a mid costs O(1) and only a closing window is touched.
+inventory. Fees and funding are what they are. `external` holds deposits, withdrawals and the edge of
+trades that were not ours. Open windows are summed, so a mid costs O(1) and only a closing window is touched.
 Refuses to know prices: it works on the value of one quantum.
 """
 
@@ -86,6 +86,10 @@ class Attribution:
         self._state.external += edge
         self._state.carried_qty += qty
         self._state.carried_value += qty * unit
+
+    def transfer(self, amount: int) -> None:
+        """Count a deposit, or a withdrawal if negative."""
+        self._state.external += amount
 
     def fund(self, amount: int) -> None:
         """Count a funding payment."""

@@ -25,6 +25,7 @@ from market_maker.core.events import (
 )
 from market_maker.ledger.order_lifecycle import OrderEvent, OrderStatus
 from market_maker.ledger.orders import OrderRecord, Orders
+from market_maker.ledger.refusals import proved_by
 
 
 class AnomalyKind(StrEnum):
@@ -39,6 +40,7 @@ class AnomalyKind(StrEnum):
     ORDER_DIFFERS = "order_differs"
     ORDER_REVIVED = "order_revived"
     CONTRADICTION = "contradiction"
+    FILLS_MISSING = "fills_missing"
 
 
 class Anomaly(msgspec.Struct, frozen=True, gc=False):
@@ -102,14 +104,6 @@ _TERMINAL_EVENTS = {
     OrderState.EXPIRED: OrderEvent.SEEN_EXPIRED,
 }
 
-_NOT_EXECUTED = frozenset(
-    {RejectReason.RATE_LIMIT, RejectReason.MARKET_CLOSED, RejectReason.BAD_CREDENTIALS}
-)
-"""Refusals of a cancel or amendment that prove the order untouched."""
-
-_UNRESOLVED = frozenset({RejectReason.UNKNOWN_ORDER, RejectReason.DUPLICATE_ID})
-"""Refusals that prove nothing about where the order is."""
-
 
 class Evidence:
     """Applies reports to the orders of one market."""
@@ -138,6 +132,9 @@ class Evidence:
         if filled > record.cumulative:
             self._prove_amended(record, filled, report.recv_ns, changes)
             record.cumulative = filled
+            record.pulls = 0
+            if not record.live:
+                record.updated_ns = report.recv_ns
             self._orders.refresh(record)
             changes.touched(record)
         if report.state is not OrderState.OPEN:
@@ -184,6 +181,8 @@ class Evidence:
             if record.status is OrderStatus.ABSENT:
                 # It came after all: it may fill whole until the venue closes it.
                 record.cumulative = max(record.cumulative, report.qty)
+                record.pulls = 0
+                record.updated_ns = report.recv_ns
                 self._orders.refresh(record)
                 changes.anomaly(AnomalyKind.ORDER_REVIVED, record.client_id, "absent order is open")
             return
@@ -236,6 +235,7 @@ class Evidence:
         self, record: OrderRecord, outcome: RequestOutcome, changes: Changes
     ) -> None:
         now_ns = outcome.recv_ns
+        proved = proved_by(outcome.kind, outcome.reason)
         if outcome.result is Result.UNKNOWN:
             self._move(record, OrderEvent.SUBMIT_UNKNOWN, now_ns, changes)
         elif outcome.result is Result.ACCEPTED:
@@ -243,14 +243,14 @@ class Evidence:
             record.misses = 0
             if not record.alt_qty:
                 self._move(record, OrderEvent.SUBMIT_ACCEPTED, now_ns, changes)
-        elif outcome.reason in _UNRESOLVED:
-            self._move(record, OrderEvent.IN_DOUBT, now_ns, changes)
+        elif proved is OrderEvent.IN_DOUBT:
+            self._move(record, proved, now_ns, changes)
         elif record.live and (record.acked or record.cumulative):
             changes.anomaly(AnomalyKind.CONTRADICTION, record.client_id, "seen, then refused")
             self._move(record, OrderEvent.IN_DOUBT, now_ns, changes)
         else:
             record.reason = outcome.reason
-            self._move(record, OrderEvent.SUBMIT_REJECTED, now_ns, changes)
+            self._move(record, proved, now_ns, changes)
 
     def _amend_outcome(
         self, record: OrderRecord, outcome: RequestOutcome, changes: Changes
@@ -259,7 +259,10 @@ class Evidence:
         current = (outcome.price, outcome.qty) == (record.alt_price, record.alt_qty)
         if not record.live or not record.alt_qty or not current:
             return
-        if outcome.result is Result.UNKNOWN:
+        proved = proved_by(outcome.kind, outcome.reason)
+        gone = outcome.reason is RejectReason.UNKNOWN_ORDER
+        doubtful = proved is OrderEvent.IN_DOUBT and not gone
+        if outcome.result is Result.UNKNOWN or (outcome.result is Result.REJECTED and doubtful):
             self._move(record, OrderEvent.AMEND_UNKNOWN, now_ns, changes)
         elif outcome.result is Result.ACCEPTED:
             record.misses = 0
@@ -270,10 +273,7 @@ class Evidence:
         else:
             record.alt_price = record.alt_qty = 0
             self._orders.refresh(record)
-            if outcome.reason in _UNRESOLVED:
-                self._move(record, OrderEvent.IN_DOUBT, now_ns, changes)
-            else:
-                self._move(record, OrderEvent.AMEND_REJECTED, now_ns, changes)
+            self._move(record, proved, now_ns, changes)
             changes.touched(record)
 
     def _cancel_outcome(
@@ -285,10 +285,10 @@ class Evidence:
             self._move(record, OrderEvent.CANCEL_ACCEPTED, now_ns, changes)
         elif outcome.result is Result.UNKNOWN:
             self._move(record, OrderEvent.CANCEL_UNKNOWN, now_ns, changes)
-        elif outcome.reason in _NOT_EXECUTED and record.acked and not record.alt_qty:
-            self._move(record, OrderEvent.CANCEL_REJECTED, now_ns, changes)
         else:
-            self._move(record, OrderEvent.IN_DOUBT, now_ns, changes)
+            settled = record.acked and not record.alt_qty
+            proved = proved_by(outcome.kind, outcome.reason)
+            self._move(record, proved if settled else OrderEvent.IN_DOUBT, now_ns, changes)
 
     def _move(self, record: OrderRecord, event: OrderEvent, now_ns: int, changes: Changes) -> None:
         if self._orders.move(record, event, now_ns):

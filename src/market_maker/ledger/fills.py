@@ -1,4 +1,4 @@
-"""Exactly once: which executions and funding payments were already counted.
+"""Exactly once: which executions, funding payments and transfers were already counted.
 
 Owns the ids seen, the watermark up to which the venue's history is known to be complete, and
 fills whose order is not known yet. Ids are remembered for as long as the venue may replay them
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from market_maker.core.events import Fill, FundingPayment
+from market_maker.core.events import Fill, FundingPayment, Payment
 
 MAX_PARKED = 1000
 """Fills that may wait for their order; beyond this the oldest stay unattributed."""
@@ -59,12 +59,16 @@ class FillMemory:
         self.seen[fill.trade_id] = (time_ns, int(fill.side), fill.price, fill.qty, fill.fee)
         return Verdict.NEW
 
-    def admit_payment(self, payment: FundingPayment) -> bool:
-        """Whether a funding payment counts; remembers it."""
+    def admit_payment(self, payment: Payment) -> bool:
+        """Whether money that moved without a trade counts; remembers it."""
+        if isinstance(payment, FundingPayment):
+            name = payment.payment_id
+        else:
+            name = f"transfer {payment.transfer_id}"
         time_ns = payment.venue_ns or payment.recv_ns
-        if payment.payment_id in self.payments or time_ns < self.floor_ns:
+        if name in self.payments or time_ns < self.floor_ns:
             return False
-        self.payments[payment.payment_id] = time_ns
+        self.payments[name] = time_ns
         return True
 
     def park(self, fill: Fill) -> None:

@@ -21,10 +21,12 @@ from market_maker.core.events import (
     Liquidity,
     OrderState,
     OrderUpdate,
+    Payment,
     PositionReport,
     PrivateEvent,
     RequestKind,
     RequestOutcome,
+    Transfer,
 )
 from market_maker.core.instrument import NANOS, Instrument, Payoff
 from market_maker.core.side import Side
@@ -164,6 +166,16 @@ class Ledger:
         changes.touched(record)
         return Applied(ended=(client_id,), levels=tuple(changes.levels))
 
+    def fills_missing(self, client_id: str) -> Applied:
+        """Settle a closed order whose reported fills never were: positions agree without them."""
+        record = self._known(client_id)
+        changes = Changes()
+        detail = f"{record.cumulative} reported filled, {record.seen} found"
+        changes.anomaly(AnomalyKind.FILLS_MISSING, client_id, detail)
+        self._orders.write_off(record)
+        changes.touched(record)
+        return changes.applied(None, ())
+
     def order(self, client_id: str) -> OrderRecord | None:
         """One order, while it is remembered."""
         return self._orders.get(client_id)
@@ -240,9 +252,8 @@ class Ledger:
                 return self._on_update(event)
             case RequestOutcome():
                 return self._on_outcome(event)
-            case FundingPayment():
-                if self._memory.admit_payment(event):
-                    self._valuation.fund(event.amount)
+            case FundingPayment() | Transfer():
+                self._on_payment(event)
             case PositionReport():
                 if self._report is None or event.dated_ns >= self._report.dated_ns:
                     self._report = event
@@ -257,8 +268,16 @@ class Ledger:
         """Value everything at a new mid, given in half quanta."""
         self._valuation.on_mid(now_ns, mid2)
 
-    def open_at(self, qty: int, history: Iterable[Fill], now_ns: int) -> None:
-        """Start fresh books on a venue position that already contains these executions."""
+    def open_at(
+        self,
+        qty: int,
+        history: Iterable[Fill],
+        now_ns: int,
+        payments: Iterable[Payment] = (),
+    ) -> None:
+        """Start fresh books on an account that already contains these executions and payments."""
+        for payment in payments:
+            self._memory.admit_payment(payment)
         changes = Changes()
         for fill in history:
             if self._memory.admit(fill) is not Verdict.NEW:
@@ -279,6 +298,7 @@ class Ledger:
     def fills_pulled(self, until_ns: int) -> None:
         """History was read from the watermark on and is complete up to this venue time."""
         self._memory.pulled(until_ns - self._horizon_ns)
+        self._orders.pulled(until_ns, self._horizon_ns)
 
     def prune(self, now_ns: int) -> tuple[Anomaly, ...]:
         """Forget what can no longer matter; fills that found no order are reported."""
@@ -414,7 +434,7 @@ class Ledger:
             # A closed order can do no harm, and its fills come by themselves.
             if event.state is not OrderState.OPEN or not self.is_ours(event.client_id):
                 return NOTHING
-            record = self._from_evidence(event, event.qty)
+            record = self._orders.from_evidence(event, event.qty)
             record.seen = self._history.pop(event.client_id, 0)
             self._orders.refresh(record)
         changes = Changes()
@@ -450,23 +470,13 @@ class Ledger:
         record = self._orders.get(fill.client_id)
         return () if record is None else self._learn(record, fill.venue_id, changes)
 
-    def _from_evidence(self, event: OrderUpdate | Fill, qty: int) -> OrderRecord:
-        record = OrderRecord(
-            event.client_id,
-            event.side,
-            None,
-            event.price,
-            qty,
-            OrderStatus.UNKNOWN,
-            event.recv_ns,
-            event.recv_ns,
-            event.recv_ns,
-            event.recv_ns,
-            acked=True,
-            from_fill=isinstance(event, Fill),
-        )
-        self._orders.add(record)
-        return record
+    def _on_payment(self, payment: Payment) -> None:
+        if not self._memory.admit_payment(payment):
+            return
+        if isinstance(payment, Transfer):
+            self._valuation.transfer(payment.amount)
+        else:
+            self._valuation.fund(payment.amount)
 
     def _on_fill(self, fill: Fill) -> Applied:
         changes = Changes()
@@ -490,7 +500,7 @@ class Ledger:
         elif not ours:
             changes.anomaly(AnomalyKind.FOREIGN_FILL, fill.client_id, fill.trade_id)
         elif fill.client_id:
-            record = self._from_evidence(fill, fill.qty)
+            record = self._orders.from_evidence(fill, fill.qty)
             attributed = self._learn(record, fill.venue_id, changes)
             self._execute(record, fill, changes)
         else:

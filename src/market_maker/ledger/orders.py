@@ -4,7 +4,7 @@ Owns every order record, the slots of the ladder and the sum of reservations per
 incrementally. An order that may be live reserves its quantity minus the fills seen; an
 amendment reserves the larger quantity until its outcome is known, and the quantity it gave up for
 as long as a copy of an earlier request may still be under way; a closed order reserves what the
-venue says it filled and we have not seen. Remaining quantity is never read from a
+venue says it filled and we have not seen, unless that was written off. Remaining quantity is never read from a
 snapshot. A slot belongs to one order until that order is closed and accounted for.
 Refuses to know money and markets.
 """
@@ -19,7 +19,7 @@ import msgspec
 
 from market_maker.core.commands import Approved, LevelId
 from market_maker.core.errors import LifecycleError
-from market_maker.core.events import RejectReason
+from market_maker.core.events import Fill, OrderUpdate, RejectReason
 from market_maker.core.side import Side
 from market_maker.ledger.order_lifecycle import TERMINAL, OrderEvent, OrderStatus, next_status
 
@@ -36,7 +36,8 @@ class OrderRecord(msgspec.Struct, gc=False):
     `alt_price` and `alt_qty` are what an unresolved amendment asked for, `past` the terms
     (price, quantity) that the order had before, `held_qty` the largest quantity that a late copy
     of an earlier request may bring back until `held_until_ns`. `seen` sums the fills applied, `cumulative` is the most that
-    anybody reported as filled. `sent_ns` dates the last request that can still create or
+    anybody reported as filled; `written_off` of it was never executed, as equal positions proved,
+    and `pulls` counts readings of the history that did not show it. `sent_ns` dates the last request that can still create or
     enlarge exposure; `asked_ns` the last request of any kind.
     """
 
@@ -65,6 +66,8 @@ class OrderRecord(msgspec.Struct, gc=False):
     cumulative: int = 0
     overfilled: int = 0
     misses: int = 0
+    pulls: int = 0
+    written_off: int = 0
     reserved: int = 0
     reason: RejectReason = RejectReason.NONE
 
@@ -91,7 +94,7 @@ class OrderRecord(msgspec.Struct, gc=False):
     def exposure(self) -> int:
         """Quantity that may still fill without our having seen it."""
         if self.status in TERMINAL:
-            return max(0, self.cumulative - self.seen)
+            return max(0, self.cumulative - self.written_off - self.seen)
         return max(0, max(self.qty, self.alt_qty, self.held_qty, self.cumulative) - self.seen)
 
     def worst_price(self) -> int:
@@ -277,6 +280,25 @@ class Orders:
         if record.settled:
             self._settled.append((record.updated_ns, record.client_id))
 
+    def from_evidence(self, event: OrderUpdate | Fill, qty: int) -> OrderRecord:
+        """Take over an order of ours that only the venue remembers."""
+        record = OrderRecord(
+            event.client_id,
+            event.side,
+            None,
+            event.price,
+            qty,
+            OrderStatus.UNKNOWN,
+            event.recv_ns,
+            event.recv_ns,
+            event.recv_ns,
+            event.recv_ns,
+            acked=True,
+            from_fill=isinstance(event, Fill),
+        )
+        self.add(record)
+        return record
+
     def move(self, record: OrderRecord, event: OrderEvent, now_ns: int) -> bool:
         """Apply a lifecycle event; True if the status changed."""
         target = next_status(record.status, event)
@@ -336,8 +358,18 @@ class Orders:
     def forgive(self) -> None:
         """Stop waiting for the fills of closed orders: the position was set without them."""
         for record in self.unsettled():
-            record.cumulative = record.seen
-            self.refresh(record)
+            self.write_off(record)
+
+    def write_off(self, record: OrderRecord) -> None:
+        """Expect no more fills of a closed order; the record says how many never came."""
+        record.written_off = record.cumulative - record.seen
+        self.refresh(record)
+
+    def pulled(self, asked_ns: int, horizon_ns: int) -> None:
+        """The history was read: note which closed orders it left short beyond the horizon."""
+        for record in self._unsettled.values():
+            if asked_ns - record.updated_ns > horizon_ns:
+                record.pulls += 1
 
     def release_held(self, now_ns: int) -> None:
         """Free what amendments gave up once no earlier request can be under way any more."""

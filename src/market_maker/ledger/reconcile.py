@@ -74,6 +74,12 @@ class Foreign(msgspec.Struct, frozen=True, tag=True):
     update: OrderUpdate
 
 
+class FillsMissing(msgspec.Struct, frozen=True, tag=True):
+    """The venue reported fills of a closed order that neither its history nor its position has."""
+
+    client_id: str
+
+
 class PositionMismatch(msgspec.Struct, frozen=True, tag=True):
     """Positions differ and nothing open explains it."""
 
@@ -96,6 +102,7 @@ Finding = (
     | Missed
     | Absent
     | Foreign
+    | FillsMissing
     | PositionMismatch
 )
 
@@ -157,9 +164,9 @@ def reconcile(local: LocalBooks, venue: VenueBooks, patience: Patience) -> tuple
     for update in venue.open_orders or ():
         findings.extend(_stranger_findings(update, local))
     # Fills that stay missing explain nothing for ever.
-    expected = any(venue.asked_ns - r.updated_ns <= 2 * patience.horizon_ns for r in short)
+    expected = any(not _given_up(record, venue, patience) for record in short)
     if not expected and not any(isinstance(finding, _QUESTIONS) for finding in findings):
-        findings.extend(_position_findings(local, venue))
+        findings.extend(_position_findings(local, venue, patience, resting))
     return tuple(findings)
 
 
@@ -196,6 +203,12 @@ def _order_finding(
     return Query(client_id) if overdue and record.status is not OrderStatus.OPEN else None
 
 
+def _given_up(record: OrderRecord, venue: VenueBooks, patience: Patience) -> bool:
+    """Whether the history, this reading included, left a closed order short often enough."""
+    late = venue.asked_ns - record.updated_ns > patience.horizon_ns
+    return late and record.pulls + 1 >= patience.misses
+
+
 def _stranger_findings(update: OrderUpdate, local: LocalBooks) -> tuple[Finding, ...]:
     parsed = parse_client_id(update.client_id)
     if parsed is None or parsed.tag != local.tag:
@@ -210,12 +223,23 @@ def _stranger_findings(update: OrderUpdate, local: LocalBooks) -> tuple[Finding,
     return (Resolve(update), cancel)
 
 
-def _position_findings(local: LocalBooks, venue: VenueBooks) -> tuple[Finding, ...]:
+def _position_findings(
+    local: LocalBooks,
+    venue: VenueBooks,
+    patience: Patience,
+    resting: Mapping[str, OrderUpdate],
+) -> tuple[Finding, ...]:
     report = venue.position
-    if report is None or report.qty == local.position:
+    if report is None:
         return ()
     unsure = any(record.status is OrderStatus.UNKNOWN for record in local.live)
     stale = report.venue_ns and report.venue_ns < local.last_fill_ns
     if unsure or stale:
         return ()
-    return (PositionMismatch(local.position, report.qty),)
+    if report.qty != local.position:
+        return (PositionMismatch(local.position, report.qty),)
+    return tuple(
+        FillsMissing(record.client_id)
+        for record in local.unsettled
+        if _given_up(record, venue, patience) and record.client_id not in resting
+    )

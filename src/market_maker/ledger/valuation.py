@@ -101,6 +101,11 @@ class Valuation:
         self.position.pay(amount)
         self._attribution.fund(amount)
 
+    def transfer(self, amount: int) -> None:
+        """Count money that entered or left the account: never a profit or loss of trading."""
+        self.position.pay(amount)
+        self._attribution.transfer(amount)
+
     def adopt(self, qty: int) -> None:
         """Make the position `qty`; the difference comes in at the mid."""
         difference = qty - self.position.qty

@@ -184,6 +184,10 @@ class AccountRisk:
             self._state.offset[symbol] = known
         self._state.offset.setdefault(symbol, 0)
 
+    def is_home(self, symbol: str) -> bool:
+        """Whether a market's books also hold what belongs to the account: the first one's do."""
+        return symbol == next(iter(self._margin))
+
     def next_token(self) -> int:
         """Token of one approved order, unique in this session."""
         self._changes += 1

@@ -1,8 +1,9 @@
 """How often we may talk to a venue: an order lane and a lane that cancels always find open.
 
 In any window at most so many requests leave, and orders may never use the share reserved for
-cancels. A venue's retry-after closes its own lane only. Windows are exact (a log of send times),
-so no burst can exceed them. Refuses to know what a request says.
+cancels. A venue's retry-after closes its own lane only; queries have no budget of ours, only such
+a pause. Windows are exact (a log of send times), so no burst can exceed them. Refuses to know what
+a request says.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class RateBudget:
         "_order_limit",
         "_orders",
         "_paused_until_ns",
+        "_queries_until_ns",
         "_window_ns",
         "ordered",
         "paused",
@@ -50,6 +52,7 @@ class RateBudget:
         self._all: deque[int] = deque()
         self._orders: deque[int] = deque()
         self._paused_until_ns = {Lane.ORDER: 0, Lane.CANCEL: 0}
+        self._queries_until_ns = 0
         self.configure(limit, window_ns, cancel_reserve)
 
     def configure(self, limit: int, window_ns: int, cancel_reserve: float) -> None:
@@ -66,6 +69,14 @@ class RateBudget:
     def paused_ns(self, lane: Lane, now_ns: int) -> int:
         """How long a retry-after still closes a lane, 0 if it does not."""
         return max(0, self._paused_until_ns[lane] - now_ns)
+
+    def pause_queries(self, until_ns: int) -> None:
+        """Obey a retry-after to a query; it binds every market of the account."""
+        self._queries_until_ns = max(self._queries_until_ns, until_ns)
+
+    def queries_paused_ns(self, now_ns: int) -> int:
+        """How long a retry-after still holds queries back, 0 if it does not."""
+        return max(0, self._queries_until_ns - now_ns)
 
     def wait_ns(self, lane: Lane, now_ns: int) -> int:
         """How long until a request of this lane may leave, 0 for now."""

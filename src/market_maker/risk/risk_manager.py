@@ -142,6 +142,10 @@ class RiskManager:
         refused = self._rate(now_ns, Lane.CANCEL)
         return refused if refused is not None else CancelRequest(client_id, venue_id)
 
+    def approve_dead_man(self, now_ns: int) -> int:
+        """Use the cancel lane to arm or disarm the dead man's switch; how long to wait, 0 if now."""
+        return self._account.rates.take(Lane.CANCEL, now_ns)
+
     def approve_cancel_all(self, now_ns: int) -> int:
         """Use the cancel lane for a mass cancel; how long to wait, 0 if it may leave now."""
         wait = self._account.rates.take(Lane.CANCEL, now_ns)
@@ -168,6 +172,11 @@ class RiskManager:
     def killed(self) -> bool:
         """Whether the market's or the account's kill switch is engaged."""
         return self._check.killed
+
+    @property
+    def books_transfers(self) -> bool:
+        """Whether transfers of the account belong into this market's books."""
+        return self._account.is_home(self._instrument.symbol)
 
     @property
     def zone(self) -> Zone:

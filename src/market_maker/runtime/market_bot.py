@@ -29,6 +29,7 @@ from market_maker.runtime.deadlines import Deadlines
 from market_maker.runtime.executor import Executor
 from market_maker.runtime.level_task import run_level
 from market_maker.runtime.observer import Observer
+from market_maker.runtime.queries import Queries
 from market_maker.runtime.reconciler import Reconciler
 from market_maker.runtime.stall import Stall
 from market_maker.runtime.strategy import Strategy
@@ -73,6 +74,7 @@ class MarketBot:
         config: RuntimeConfig,
         observer: Observer,
         hooks: MarketHooks,
+        queries: Queries,
         deadline_s: float,
     ) -> None:
         self.symbol = symbol
@@ -85,6 +87,7 @@ class MarketBot:
         self._config = config
         self._observer = observer
         self._hooks = hooks
+        self._queries = queries
         self._deadline_s = deadline_s
         self._kill_slippage_bps: float | None = None
         self._refused_exit = ""
@@ -111,7 +114,7 @@ class MarketBot:
             self._clock,
             self._config,
             self._observer,
-            self._deadline_s,
+            self._queries,
         )
 
     @property
@@ -186,9 +189,7 @@ class MarketBot:
         self.strategy.halt(HaltReason.STARTING, now_ns, "subscribing")
         self.strategy.halt(HaltReason.BOOK_INVALID, now_ns, "no book yet")
         self.strategy.halt(HaltReason.PRIVATE_DOWN, now_ns, "not heard yet")
-        await self.venue.open(self.deliver)
-        while not self.strategy.feeds.private_up:
-            await self.strategy.signal.wait()
+        await self._open()
         start = self.supervisor.start
         start("ticks", self._run_ticks())
         self._start_repairs()
@@ -205,6 +206,23 @@ class MarketBot:
         for level in self._quoted:
             start(str(level), self._level(level))
         self.strategy.clear(HaltReason.STARTING, self._clock.now_ns())
+
+    async def _open(self) -> None:
+        """Subscribe until the private stream is heard; a venue that is away may come back."""
+        pause_s = self._config.resync_backoff_s
+        while True:
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    await self.venue.open(self.deliver)
+                    while not self.strategy.feeds.private_up:
+                        await self.strategy.signal.wait()
+            except (TimeoutError, VenueUnavailableError) as error:
+                detail = f"{self.symbol}: {error or 'the private stream was not heard'}"
+                self._hooks.on_log("warning", "open_failed", detail)
+            else:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, self._config.resync_backoff_max_s)
 
     def _level(self, level: LevelId) -> Coroutine[None, None, None]:
         return run_level(
@@ -464,6 +482,7 @@ class MarketBot:
         """Keep the venue's dead-man's switch armed; quoting without it is a halt."""
         timeout_s = self._config.dead_man_timeout_s
         confirmed_ns = self._clock.monotonic_ns()
+        pause_s = self._config.resync_backoff_s
         self.strategy.halt(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns(), "not confirmed yet")
         while True:
             armed = await self._arm_dead_man(timeout_s)
@@ -474,9 +493,12 @@ class MarketBot:
             elif now_ns - confirmed_ns > timeout_s * NANOS:
                 detail = f"not confirmed for {timeout_s:g} s"
                 self.strategy.halt(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns(), detail)
-            await asyncio.sleep(timeout_s / 3 if armed else self._config.resync_backoff_s)
+            pause_s = self._config.resync_backoff_s if armed else min(2 * pause_s, timeout_s / 3)
+            await asyncio.sleep(timeout_s / 3 if armed else pause_s)
 
     async def _arm_dead_man(self, timeout_s: float) -> bool:
+        if self.strategy.arm_dead_man(self._clock.now_ns()):
+            return False
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self.venue.arm_dead_man(timeout_s)

@@ -9,8 +9,8 @@ Refuses to decide what a difference means.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar, assert_never
+from functools import partial
+from typing import assert_never
 
 from market_maker.config.runtime import RuntimeConfig
 from market_maker.core.clock import Clock
@@ -23,6 +23,7 @@ from market_maker.ledger.reconcile import (
     Adopt,
     ApplyFill,
     CancelOrphan,
+    FillsMissing,
     Finding,
     Foreign,
     Missed,
@@ -36,6 +37,7 @@ from market_maker.ledger.reconcile import (
 from market_maker.runtime.backoff import backoff_of
 from market_maker.runtime.executor import Executor
 from market_maker.runtime.observer import Observer
+from market_maker.runtime.queries import Queries
 from market_maker.runtime.strategy import Strategy
 from market_maker.venues.base import Venue
 
@@ -44,8 +46,6 @@ _ROUNDS = 6
 
 _LANE_TRIES = 3
 """Times that a mass cancel waits for its lane before the attempt counts as failed."""
-
-_T = TypeVar("_T")
 
 
 class Reconciler:
@@ -59,7 +59,7 @@ class Reconciler:
         clock: Clock,
         config: RuntimeConfig,
         observer: Observer,
-        deadline_s: float,
+        queries: Queries,
     ) -> None:
         self._strategy = strategy
         self._venue = venue
@@ -67,7 +67,7 @@ class Reconciler:
         self._clock = clock
         self._config = config
         self._observer = observer
-        self._deadline_s = deadline_s
+        self._queries = queries
         self._lock = asyncio.Lock()
         self._resyncing = asyncio.Lock()
         self.foreign: tuple[OrderUpdate, ...] = ()
@@ -108,8 +108,7 @@ class Reconciler:
         async with self._lock:
             try:
                 agreed = await self._agree()
-            except QueryFailedError as error:
-                await self._pause(error)
+            except QueryFailedError:
                 self._observer.on_reconcile("failed")
                 return False
         self._observer.on_reconcile("agreed" if agreed else "open")
@@ -118,16 +117,15 @@ class Reconciler:
     async def nothing_rests(self) -> bool:
         """Whether the venue shows no open order of ours; False where it gave no answer."""
         try:
-            orders = await self._answer(self._venue.open_orders())
-        except QueryFailedError as error:
-            await self._pause(error)
+            orders = await self._queries.ask(self._venue.open_orders)
+        except QueryFailedError:
             return False
         ledger = self._strategy.parts.ledger
         return not any(ledger.is_ours(order.client_id) for order in orders)
 
     async def position(self) -> int:
         """The venue's position; raises QueryFailedError where it gave no answer."""
-        return (await self._answer(self._venue.position())).qty
+        return (await self._queries.ask_now(self._venue.position)).qty
 
     async def _attempt_resync(self) -> bool:
         async with self._lock:
@@ -135,8 +133,7 @@ class Reconciler:
                 return False
             try:
                 agreed = await self._agree()
-            except QueryFailedError as error:
-                await self._pause(error)
+            except QueryFailedError:
                 return False
         return agreed and await self.nothing_rests()
 
@@ -161,15 +158,15 @@ class Reconciler:
         return False
 
     async def _ask(self, asked_ns: int, answers: dict[str, OrderUpdate | None]) -> VenueBooks:
-        venue = self._venue
+        venue, ask = self._venue, self._queries.ask
         ledger = self._strategy.parts.ledger
         since_ns = ledger.watermark_ns
-        open_orders = await self._answer(venue.open_orders())
-        fills = await self._answer(venue.fills(since_ns))
-        for payment in await self._answer(venue.funding_payments(since_ns)):
+        open_orders = await ask(venue.open_orders)
+        fills = await ask(partial(venue.fills, since_ns))
+        for payment in await ask(partial(venue.payments, since_ns)):
             self._strategy.learn(payment, self._clock.now_ns())
-        balance = await self._answer(venue.balance())
-        position = await self._answer(venue.position())
+        balance = await ask(venue.balance)
+        position = await ask(venue.position)
         now_ns = self._clock.now_ns()
         self._strategy.learn(balance, now_ns)
         self._strategy.learn(position, now_ns)
@@ -198,15 +195,16 @@ class Reconciler:
                     await self._executor.cancel(request)
                 return True
             case Query():
-                answers[finding.client_id] = await self._answer(
-                    self._venue.order(finding.client_id)
-                )
+                question = partial(self._venue.order, finding.client_id)
+                answers[finding.client_id] = await self._queries.ask(question)
                 return True
             case Missed():
                 strategy.absence(finding.client_id, now_ns, proved=False)
             case Absent():
                 strategy.absence(finding.client_id, now_ns, proved=True)
                 return True
+            case FillsMissing():
+                strategy.fills_missing(finding.client_id, now_ns)
             case PullFills() | Foreign() | PositionMismatch():
                 pass
             case _:
@@ -223,17 +221,3 @@ class Reconciler:
         if books.position is not None and books.position.qty == strategy.parts.ledger.position:
             strategy.compared(0, now_ns)
         return False
-
-    async def _answer(self, query: Coroutine[Any, Any, _T]) -> _T:
-        """Await a query, but never longer than the deadline."""
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await query
-        except TimeoutError:
-            msg = f"no answer in {self._deadline_s:g} s"
-            raise QueryFailedError(msg) from None
-
-    async def _pause(self, error: QueryFailedError) -> None:
-        """Obey a venue that asked queries to wait."""
-        if error.retry_after_ns:
-            await asyncio.sleep(error.retry_after_ns / NANOS)

@@ -16,7 +16,7 @@ import msgspec
 
 from market_maker.core.commands import Approved
 from market_maker.core.errors import UnusableError
-from market_maker.core.events import Fill, FundingPayment, OrderUpdate, RequestOutcome
+from market_maker.core.events import Fill, FundingPayment, OrderUpdate, RequestOutcome, Transfer
 from market_maker.ledger.ledger import Ledger
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.runtime.journal import journal_files
@@ -52,7 +52,7 @@ def recover(ledger: Ledger, past: Past, now_ns: int) -> Recovered:
         match record:
             case DecisionMade(command=Approved() as sent) | (Approved() as sent):
                 recalled += ledger.recall(sent)
-            case OrderUpdate() | RequestOutcome() | Fill() | FundingPayment():
+            case OrderUpdate() | RequestOutcome() | Fill() | FundingPayment() | Transfer():
                 ledger.apply(record)
             case _:
                 pass  # neither creates an order nor tells what became of one

@@ -325,6 +325,10 @@ _CALLS: dict[str, Callable[[Strategy, CallMade], object]] = {
     "adopt_position": lambda strategy, call: strategy.adopt_position(
         _int(call, "qty"), call.now_ns
     ),
+    "arm_dead_man": lambda strategy, call: strategy.arm_dead_man(call.now_ns),
+    "fills_missing": lambda strategy, call: strategy.fills_missing(
+        _text(call, "client_id"), call.now_ns
+    ),
     "fills_pulled": lambda strategy, call: strategy.fills_pulled(
         _int(call, "until_ns"), call.now_ns
     ),

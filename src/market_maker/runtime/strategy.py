@@ -34,6 +34,7 @@ from market_maker.core.events import (
     Result,
     Timer,
     TradePrint,
+    Transfer,
 )
 from market_maker.core.instrument import NANOS
 from market_maker.core.readings import InventoryReading, Readings
@@ -179,6 +180,13 @@ class Strategy:
             self.parts.ledger.missed(client_id, now_ns)
         self._follow_orders(now_ns)
 
+    def fills_missing(self, client_id: str, now_ns: int) -> None:
+        """Apply the reconciler's finding that reported fills of a closed order never were."""
+        self._call(now_ns, "fills_missing", client_id=client_id)
+        applied = self.parts.ledger.fills_missing(client_id)
+        self._orders.account(applied, self.view, now_ns)
+        self._follow_orders(now_ns)
+
     def adopt_position(self, qty: int, now_ns: int) -> None:
         """Follow the venue's position after an operator said so; the difference is external."""
         self._call(now_ns, "adopt_position", qty=qty)
@@ -291,6 +299,8 @@ class Strategy:
         return self.parts.pricing.expected_adverse_bps(mean_bps, fills)
 
     def _private(self, event: PrivateEvent, now_ns: int) -> None:
+        if isinstance(event, Transfer) and not self.parts.risk.books_transfers:
+            return  # every market reports it, one books it
         applied = self.parts.ledger.apply(event)
         match event:
             case RequestOutcome():
@@ -299,7 +309,7 @@ class Strategy:
                 self.parts.risk.on_balance(event)
             case PositionReport():
                 self.parts.risk.on_position(event)
-            case OrderUpdate() | Fill() | FundingPayment():
+            case OrderUpdate() | Fill() | FundingPayment() | Transfer():
                 pass
         self._orders.account(applied, self.view, now_ns)
         for anomaly in applied.anomalies:
@@ -359,6 +369,11 @@ class Strategy:
         self._call(now_ns, "cancel_all")
         return self._decider.cancel_all(now_ns)
 
+    def arm_dead_man(self, now_ns: int) -> int:
+        """Account for arming the dead man's switch; how long to wait, 0 if now."""
+        self._call(now_ns, "arm_dead_man")
+        return self.parts.risk.approve_dead_man(now_ns)
+
     def propose_exit(self, proposal: Proposal, now_ns: int) -> Approved | Refused:
         """Ask for a reducing exit; an approval is reserved and must be sent."""
         self._recorder.call(ExitAsked(now_ns, proposal))
@@ -376,7 +391,7 @@ class Strategy:
             kind=order.kind,
             client_id=order.client_id,
             result=Result.REJECTED,
-            reason=RejectReason.OTHER,
+            reason=RejectReason.NOT_SENT,
             price=order.price,
             qty=order.qty,
             detail="never sent: the journal could not record it",

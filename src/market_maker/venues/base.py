@@ -18,8 +18,8 @@ from market_maker.core.events import (
     BalanceReport,
     Event,
     Fill,
-    FundingPayment,
     OrderUpdate,
+    Payment,
     PositionReport,
     RequestOutcome,
 )
@@ -93,8 +93,11 @@ class Venue(Protocol):
         """Own executions at or after `since_ns` venue time, oldest first."""
         ...
 
-    async def funding_payments(self, since_ns: int) -> tuple[FundingPayment, ...]:
-        """Funding payments at or after `since_ns` venue time, oldest first."""
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
+        """Money moved without a trade at or after `since_ns` venue time, oldest first.
+
+        This market's funding, and the account's transfers, which every market reports.
+        """
         ...
 
     async def position(self) -> PositionReport:

@@ -91,7 +91,6 @@ class Audit:
         self._sent_orders = 0
         self._paused_until_ns = {True: 0, False: 0}
         self.journals: dict[str, AuditedJournal] = {}
-        self.transferred = 0
         self.adopted = False
         self._exposures: dict[str, Exposure] = {}
 
@@ -421,7 +420,7 @@ class MarketAudit:
         total = sum(fill.side * fill.qty for fill in fills)
         audit.expect(ledger.position == total, "S14", f"position {ledger.position}, fills {total}")
         value = Payoff(self.instrument).value(ledger.position, ledger.mid2)
-        capital = int(exchange.config.capital) * MONEY_SCALE + audit.transferred
+        capital = int(exchange.config.capital) * MONEY_SCALE
         change = exchange.cash - capital + value
         audit.expect(
             change == ledger.equity_change, "S14", f"cash is {change - ledger.equity_change} off"

@@ -225,7 +225,6 @@ class Mischief:
     async def _transfer(self, _symbol: str, _length_s: float) -> None:
         units = self._plan.below(Fault.TRANSFER, 201) - 100
         self._run.exchange.transfer(units * MONEY_SCALE)
-        self._audit.transferred += units * MONEY_SCALE
 
     def _note_trade(self, symbol: str) -> None:
         self._audit.happened(symbol, self._run.exchange.fills(symbol)[-1])

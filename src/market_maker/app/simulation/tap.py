@@ -10,8 +10,8 @@ from market_maker.core.commands import Approved, CancelRequest
 from market_maker.core.events import (
     BalanceReport,
     Fill,
-    FundingPayment,
     OrderUpdate,
+    Payment,
     PositionReport,
     RequestOutcome,
 )
@@ -93,9 +93,9 @@ class Tap:
         """Ask for executions."""
         return await self._inner.fills(since_ns)
 
-    async def funding_payments(self, since_ns: int) -> tuple[FundingPayment, ...]:
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
         """Ask for funding payments."""
-        return await self._inner.funding_payments(since_ns)
+        return await self._inner.payments(since_ns)
 
     async def position(self) -> PositionReport:
         """Ask for the position."""

@@ -17,6 +17,7 @@ from market_maker.core.events import (
     OrderUpdate,
     PositionReport,
     TradePrint,
+    Transfer,
 )
 
 _E = TypeVar("_E", bound=Event)
@@ -28,6 +29,7 @@ _DATED = (
     | OrderUpdate
     | Fill
     | FundingPayment
+    | Transfer
     | PositionReport
     | BalanceReport
 )

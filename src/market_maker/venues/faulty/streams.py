@@ -26,6 +26,7 @@ from market_maker.core.events import (
     OrderUpdate,
     PositionReport,
     TradePrint,
+    Transfer,
 )
 from market_maker.core.side import Side
 from market_maker.venues.base import Sink
@@ -43,6 +44,7 @@ _FEEDS = {
     OrderUpdate: Feed.PRIVATE,
     Fill: Feed.PRIVATE,
     FundingPayment: Feed.PRIVATE,
+    Transfer: Feed.PRIVATE,
     PositionReport: Feed.PRIVATE,
     BalanceReport: Feed.PRIVATE,
 }

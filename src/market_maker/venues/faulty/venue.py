@@ -22,8 +22,8 @@ from market_maker.core.events import (
     Event,
     Feed,
     Fill,
-    FundingPayment,
     OrderUpdate,
+    Payment,
     PositionReport,
     RejectReason,
     RequestKind,
@@ -214,9 +214,9 @@ class FaultyVenue:
             found = tuple(fill for fill in found if fill.venue_ns <= newest_ns)
         return tuple(fill for fill in self._stamped(found) if fill.venue_ns >= since_ns)
 
-    async def funding_payments(self, since_ns: int) -> tuple[FundingPayment, ...]:
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
         """Funding payments."""
-        found = await self._query(lambda: self._inner.funding_payments(0))
+        found = await self._query(lambda: self._inner.payments(0))
         return tuple(paid for paid in self._stamped(found) if paid.venue_ns >= since_ns)
 
     async def position(self) -> PositionReport:

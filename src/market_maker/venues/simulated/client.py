@@ -19,8 +19,8 @@ from market_maker.core.events import (
     BalanceReport,
     Event,
     Fill,
-    FundingPayment,
     OrderUpdate,
+    Payment,
     PositionReport,
     RequestKind,
     RequestOutcome,
@@ -178,10 +178,10 @@ class SimulatedVenue:
         """Executions at or after a venue time."""
         return self._stamp(await self._query(lambda: self._exchange.fills(self._symbol, since_ns)))
 
-    async def funding_payments(self, since_ns: int) -> tuple[FundingPayment, ...]:
-        """Funding payments at or after a venue time."""
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
+        """Funding of this market and transfers of the account at or after a venue time."""
         return self._stamp(
-            await self._query(lambda: self._exchange.funding_payments(self._symbol, since_ns))
+            await self._query(lambda: self._exchange.payments(self._symbol, since_ns))
         )
 
     async def position(self) -> PositionReport:

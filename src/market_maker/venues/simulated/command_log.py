@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from market_maker.core.events import Fill, FundingPayment
+from market_maker.core.events import Fill, Payment
 from market_maker.core.instrument import Instrument
 from market_maker.core.side import Side
 from market_maker.venues.simulated.orders import Order
@@ -171,7 +171,7 @@ class MarketState(msgspec.Struct):
     funding_step: int
     orders: list[Order]
     fills: list[Fill]
-    payment_history: list[FundingPayment]
+    payment_history: list[Payment]
     shadows: dict[int, list[tuple[int, int, int]]]
     last_ns: list[int]
     dead_men: dict[str, int] = {}

@@ -22,10 +22,10 @@ from market_maker.core.events import (
     BalanceReport,
     BookSnapshot,
     Fill,
-    FundingPayment,
     FundingUpdate,
     OrderState,
     OrderUpdate,
+    Payment,
     PositionReport,
 )
 from market_maker.core.instrument import Instrument
@@ -211,8 +211,8 @@ class SimulatedExchange:
         """Executions at or after a wall time, oldest first."""
         return tuple(f for f in self._market(symbol).records.fills if f.venue_ns >= since_ns)
 
-    def funding_payments(self, symbol: str, since_ns: int = 0) -> tuple[FundingPayment, ...]:
-        """Funding payments at or after a wall time, oldest first."""
+    def payments(self, symbol: str, since_ns: int = 0) -> tuple[Payment, ...]:
+        """A market's funding and the account's transfers at or after a wall time, oldest first."""
         return tuple(p for p in self._market(symbol).records.payments if p.venue_ns >= since_ns)
 
     def position_report(self, symbol: str) -> PositionReport:

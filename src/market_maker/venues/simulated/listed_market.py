@@ -30,6 +30,7 @@ from market_maker.core.events import (
     Heartbeat,
     Liquidity,
     OrderState,
+    Payment,
     PositionReport,
     RejectReason,
 )
@@ -66,7 +67,7 @@ _REJECTS: Final = {
     ResultCode.POST_ONLY_CROSS: RejectReason.POST_ONLY,
     ResultCode.DUPLICATE_ID: RejectReason.DUPLICATE_ID,
     ResultCode.OUT_OF_RANGE: RejectReason.PRICE_BAND,
-    ResultCode.BOOK_FULL: RejectReason.OTHER,
+    ResultCode.BOOK_FULL: RejectReason.TOO_MANY_ORDERS,
     ResultCode.INVALID: RejectReason.OFF_GRID,
     ResultCode.UNKNOWN_ORDER: RejectReason.UNKNOWN_ORDER,
 }
@@ -297,6 +298,11 @@ class ListedMarket:
         self.emit(now_ns, PRIVATE, self.position_report(now_ns))
         self.emit(now_ns, PRIVATE, self.balance_report(now_ns))
 
+    def pay(self, now_ns: int, payment: Payment) -> None:
+        """Record and publish money that moved without a trade."""
+        self.records.payments.append(payment)
+        self.emit(now_ns, PRIVATE, payment)
+
     def emit(self, now_ns: int, stream: int, payload: Payload) -> None:
         """Publish one item."""
         self.last_ns[stream] = now_ns
@@ -312,7 +318,7 @@ class ListedMarket:
         if reason is not RejectReason.NONE:
             return reason
         if len(self.records.open) > self.config.max_open_orders:
-            return RejectReason.OTHER
+            return RejectReason.TOO_MANY_ORDERS
         price = request.price if not request.market else self.line.mark_price2 // 2
         if not request.reduce_only:
             if self.account.affords(self.line, order.side, order.qty, price):
@@ -489,5 +495,4 @@ class ListedMarket:
             payment_id=f"{self.instrument.symbol}-funding-{self.payments}",
             amount=amount,
         )
-        self.records.payments.append(payment)
-        self.emit(now_ns, PRIVATE, payment)
+        self.pay(now_ns, payment)

@@ -15,7 +15,7 @@ import msgspec
 
 from market_maker.config.simulated import SimulatedConfig
 from market_maker.core.errors import UnusableError
-from market_maker.core.events import RejectReason
+from market_maker.core.events import RejectReason, Transfer
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.randomness import stream_seed
 from market_maker.core.side import Side
@@ -334,8 +334,12 @@ class Machine:
         return _DONE
 
     def _transfer(self, command: log.Transfer) -> Reply:
-        self.account.cash += int(command.amount)
+        amount = int(command.amount)
+        self.account.cash += amount
+        self._numbers += 1
+        transfer = Transfer(0, self.wall_ns(self.now_ns), f"transfer-{self._numbers}", amount)
         for market in self.markets.values():
+            market.pay(self.now_ns, transfer)
             market.report(self.now_ns)
         return _DONE
 

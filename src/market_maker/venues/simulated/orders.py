@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from market_maker.core.events import Fill, FundingPayment, OrderState, OrderUpdate, RejectReason
+from market_maker.core.events import Fill, OrderState, OrderUpdate, Payment, RejectReason
 from market_maker.core.side import Side
 
 HISTORY = 10_000
@@ -68,14 +68,14 @@ class Records:
         self,
         orders: Iterable[Order] = (),
         fills: Iterable[Fill] = (),
-        payments: Iterable[FundingPayment] = (),
+        payments: Iterable[Payment] = (),
     ) -> None:
         """Restore from what `orders`, `fills` and `payments` returned before."""
         self._by_client: dict[str, Order] = {}
         self._ended: deque[Order] = deque()
         self.open: dict[int, Order] = {}
         self.fills: deque[Fill] = deque(fills, maxlen=HISTORY)
-        self.payments: deque[FundingPayment] = deque(payments, maxlen=HISTORY)
+        self.payments: deque[Payment] = deque(payments, maxlen=HISTORY)
         for order in orders:
             self.add(order)
             if order.state is not OrderState.OPEN:

@@ -27,10 +27,10 @@ from market_maker.core.events import (
     Feed,
     FeedStatus,
     Fill,
-    FundingPayment,
     FundingUpdate,
     Heartbeat,
     OrderUpdate,
+    Payment,
     PositionReport,
     RequestKind,
     RequestOutcome,
@@ -370,11 +370,9 @@ class RemoteVenue:
         """Executions at or after a venue time."""
         return self._stamp(await self._query(words.AskFills(since_ns), tuple[Fill, ...]))
 
-    async def funding_payments(self, since_ns: int) -> tuple[FundingPayment, ...]:
-        """Funding payments at or after a venue time."""
-        return self._stamp(
-            await self._query(words.AskPayments(since_ns), tuple[FundingPayment, ...])
-        )
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
+        """Funding payments and transfers at or after a venue time."""
+        return self._stamp(await self._query(words.AskPayments(since_ns), tuple[Payment, ...]))
 
     async def position(self) -> PositionReport:
         """Signed position."""

@@ -170,7 +170,7 @@ _ORDINARY: Final[dict[type, Callable[[SimulatedVenue, Any], Awaitable[object]]]]
     words.AskOpenOrders: lambda venue, _: venue.open_orders(),
     words.AskOrder: lambda venue, call: _found(venue, call.client_id),
     words.AskFills: lambda venue, call: venue.fills(call.since_ns),
-    words.AskPayments: lambda venue, call: venue.funding_payments(call.since_ns),
+    words.AskPayments: lambda venue, call: venue.payments(call.since_ns),
     words.AskPosition: lambda venue, _: venue.position(),
     words.AskBalance: lambda venue, _: venue.balance(),
     words.AskTime: lambda venue, _: venue.server_time_ns(),

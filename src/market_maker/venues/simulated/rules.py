@@ -49,7 +49,7 @@ class Rules:
     def check(self, request: OrderRequest, mark_price2: int) -> RejectReason:
         """Why the exchange refuses an order, NONE if it does not."""
         if request.post_only and request.immediate:
-            return RejectReason.OTHER
+            return RejectReason.INVALID
         price = request.price
         if request.market:
             # No price of its own: judged at the mark, on the grid.
@@ -61,7 +61,7 @@ class Rules:
             return RejectReason.BELOW_MINIMUM
         most = self.instrument.max_qty
         if most is not None and request.qty > most:
-            return RejectReason.OTHER
+            return RejectReason.INVALID
         if abs(2 * price - mark_price2) * 1_000_000 > mark_price2 * self._band_ppm:
             return RejectReason.PRICE_BAND
         return RejectReason.NONE
