@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
+import stylised_facts as facts
+from fact_kernels import best_quotes, hawkes_log_likelihood
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_maker.config.simulated_market import MarketModelConfig
 from market_maker.core.randomness import RandomStream
-from market_maker.kernels.stylised_facts import best_quotes, hawkes_log_likelihood
-from market_maker.venues.simulated import facts
 from market_maker.venues.simulated.market import MarketCore
 
 SECOND = 1_000_000_000
