@@ -331,12 +331,14 @@ def test_sc25_a_failing_journal_closes_the_gate_and_nothing_else() -> None:
 @pytest.mark.scenario("SC24")
 def test_sc24_a_task_that_dies_halts_its_market_and_leaves_the_other_quoting() -> None:
     class Broken(Wire):
+        faulty = False
+
         async def fills(self, since_ns: int) -> tuple[Fill, ...]:
-            if self.lose_requests:
+            if self.faulty:
                 raise RuntimeError("a bug in the adapter")
             return await super().fills(since_ns)
 
-    wires: dict[str, Wire] = {}
+    wires: dict[str, Broken] = {}
 
     def wrap(venue: Venue, symbol: str) -> Venue:
         wires[symbol] = Broken(venue)
@@ -344,13 +346,13 @@ def test_sc24_a_task_that_dies_halts_its_market_and_leaves_the_other_quoting() -
 
     async def work(run: VirtualRun) -> None:
         await until(lambda: quotes_both_sides(run) and quotes_both_sides(run, "ETH-USD"), 15.0)
-        wires["ETH-USD"].lose_requests = 1
+        wires["ETH-USD"].faulty = True
         await until(lambda: HaltReason.TASK_DIED in halts(run, "ETH-USD"), 10.0)
         await until(lambda: resting(run, "ETH-USD") == 0, 3.0)
         await asyncio.sleep(10.0)
         assert resting(run, "ETH-USD") == 0
         assert quotes_both_sides(run)
-        wires["ETH-USD"].lose_requests = 0
+        wires["ETH-USD"].faulty = False
         assert await run.stop() is ExitCode.CLEAN
 
     VirtualRun(configured(), (SOL, "ETH-USD"), seed=41, wrap=wrap).run(work)
