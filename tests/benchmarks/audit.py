@@ -34,9 +34,7 @@ class Session:
         """Prepare the session."""
         self.audit = Audit()
         config = settings_for(engine, overrides(settings))
-        self.run = self.audit.watch(
-            VirtualRun(config, (SYMBOL,), seed=seed, wrap=self.audit.wrap)
-        )
+        self.run = self.audit.watch(VirtualRun(config, (SYMBOL,), seed=seed, wrap=self.audit.wrap))
         self.true: Counter[str] = Counter()
         self.classed: Counter[str] = Counter()
         self.halted: Counter[str] = Counter()
@@ -58,8 +56,9 @@ class Session:
             await asyncio.sleep(1.0)
             core = run.exchange.core(SYMBOL)
             self.true[volatility_class(core.volatility_60s_bps)] += 1
-            reading = strategy.readings.volatility
-            self.classed[str(reading.regime) if reading is not None else "unknown"] += 1
+            readings = strategy.readings
+            volatility = None if readings is None else readings.volatility
+            self.classed["unknown" if volatility is None else str(volatility.regime)] += 1
             self.halted.update(str(reason) for reason in strategy.parts.gate.reasons)
         return await run.stop()
 
