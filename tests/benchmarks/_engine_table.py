@@ -19,7 +19,7 @@ MIX = {"calm": 0.118, "normal": 0.815, "elevated": 0.060, "extreme": 0.007}
 """Shares of ten-minute blocks in each class over 100,000 hours of the volatility process."""
 
 _PER_HOUR = 3600.0 / BLOCK_S
-_LEAST_BLOCKS = 3
+_LEAST_BLOCKS = 6
 _MIXED = "as they occur"
 _MARKS = len(HORIZONS_S)
 
