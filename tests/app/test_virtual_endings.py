@@ -153,7 +153,7 @@ def test_a_loss_beyond_its_limit_latches_and_the_bot_stays_up(
         await always(lambda: resting(run) == 0 and not run.bot.stopping.is_set(), 30.0)
         assert await run.stop() is ExitCode.CLEAN
 
-    first = VirtualRun(configured(risk={limit: 0.000002}, venue=BUSY), seed=15)
+    first = VirtualRun(configured(risk={limit: 0.000002}, venue=BUSY), seed=18)
     first.run(work)
 
     async def remember(run: VirtualRun) -> None:
@@ -326,8 +326,9 @@ def test_an_old_snapshot_is_brought_up_to_date_from_the_venues_history() -> None
     saved: dict[str, bytes] = {}
 
     async def work(run: VirtualRun) -> None:
-        await asyncio.sleep(8.0)
+        await until(lambda: quotes_both_sides(run), 8.0)
         saved.update(run.store.values)
+        assert not run.exchange.fills(SOL)
         await until(lambda: len(run.exchange.fills(SOL)) >= 3, 600.0)
         await until(lambda: run.exchange.position(SOL) != 0, 60.0)
 

@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 
+MIX = {"calm": 0.118, "normal": 0.815, "elevated": 0.060, "extreme": 0.007}
+"""Shares of ten-minute blocks in each class over 100,000 hours of the volatility process."""
+
 _PER_HOUR = 3600.0 / BLOCK_S
-_LEAST_BLOCKS = 3
+_LEAST_BLOCKS = 6
+_MIXED = "as they occur"
 _MARKS = len(HORIZONS_S)
 
 
@@ -143,24 +147,30 @@ def _line(episode: str, engine: str, rows: Floats, naive: Floats | None) -> list
 
 
 def table(trials: list[Trial], naive: str) -> str:
-    """Everything as one Markdown table: all blocks first, then by true volatility class."""
+    """Everything as one Markdown table: classes weighted as they occur, then each by itself."""
     engines = list(dict.fromkeys(trial.engine for trial in trials))
     blocks = {e: [b for t in trials if t.engine == e for b in t.blocks] for e in engines}
     lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
-    for episode in ("all", *CLASSES):
+    for episode in (_MIXED, *CLASSES):
         for engine in engines:
             chosen = _select(blocks[engine], episode)
             if not chosen:
                 continue
             other = _select(blocks[naive], episode) if naive in blocks and engine != naive else []
-            rows, base = _rows(chosen), _rows(other) if other else None
+            rows, base = _rows(chosen, episode), _rows(other, episode) if other else None
             lines.append(tuple(_line(episode, engine, rows, base)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _select(blocks: list[Block], episode: str) -> list[Block]:
-    return [block for block in blocks if episode in {"all", block.episode}]
+    return [block for block in blocks if episode in {_MIXED, block.episode}]
 
 
-def _rows(blocks: list[Block]) -> Floats:
-    return np.array([_row(block) for block in blocks])
+def _rows(blocks: list[Block], episode: str) -> Floats:
+    """A row for each block; in the mix it weighs what makes its class as frequent as it is."""
+    rows = np.array([_row(block) for block in blocks])
+    if episode != _MIXED:
+        return rows
+    classes = [block.episode for block in blocks]
+    weights = np.array([MIX[name] / classes.count(name) for name in classes])
+    return np.asarray(rows * (weights * len(blocks) / weights.sum())[:, None])

@@ -1,6 +1,7 @@
 """Compares the quoting engines with a naive quote at the touch, on the embedded market.
 
-    python tests/benchmarks/engines.py                  the table of docs/engines.md
+    python tests/benchmarks/engines.py --by-start 5 --hours 120     the table of docs/engines.md
+    python tests/benchmarks/engines.py                              the first seeds as they come
     python tests/benchmarks/engines.py --hours 4 --seeds 101-102 --set engines.glft.holding_s=30.0
 
 Every engine trades the same hours of the same seeds, so differences are paired. Standard errors
@@ -12,34 +13,17 @@ import json
 import multiprocessing
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "app"), str(Path(__file__).parents[2])]
 
 from engine_trial import BLOCK_S, ENGINES, NAIVE, Trial, run_trial  # noqa: E402 - the line above makes it importable
 from tests.benchmarks._engine_table import table  # noqa: E402 - likewise
+from tests.benchmarks._options import overrides, seeds, seeds_by_start  # noqa: E402 - likewise
 
-from market_maker.config.layers import merged  # noqa: E402 - likewise
+from market_maker.config.schema import Settings  # noqa: E402 - likewise
 
 Job = tuple[str, int, float, dict[str, object]]
-
-
-def _seeds(text: str) -> list[int]:
-    """Seeds from `1-8` or `1,5,9-12`."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        seeds.extend(range(int(first), int(last or first) + 1))
-    return seeds
-
-
-def _overrides(texts: list[str]) -> dict[str, object]:
-    """Settings from `a.b.c=value` in TOML's own syntax."""
-    tree: dict[str, object] = {}
-    for text in texts:
-        tree = merged(tree, tomllib.loads(text))
-    return tree
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -47,7 +31,13 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--hours", type=float, default=24.0, help="simulated hours, shared by engines and seeds"
     )
-    parser.add_argument("--seeds", type=_seeds, default=_seeds("1-4"), help="for example 1-8")
+    parser.add_argument("--seeds", type=seeds, default=seeds("1-4"), help="for example 1-8")
+    parser.add_argument(
+        "--by-start",
+        type=int,
+        metavar="N",
+        help="instead: the first N seeds that open in each class of volatility",
+    )
     parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=ENGINES)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--json", type=Path, help="write every block to this file")
@@ -59,13 +49,15 @@ def _work(job: Job) -> Trial:
     return run_trial(*job)
 
 
-def _run(jobs: list[Job], processes: int) -> list[Trial]:
-    """Every trial, in the order of the jobs, with a line of progress for each."""
+def _run(jobs: list[Job], processes: int, json_file: Path | None) -> list[Trial]:
+    """Every trial, in the order of the jobs, with a line of progress and the file for each."""
     done: list[Trial] = []
     started = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for trial in pool.imap(_work, jobs):
             done.append(trial)
+            if json_file is not None:
+                json_file.write_text(json.dumps([_plain(trial) for trial in done]))
             spent = time.perf_counter() - started
             left = spent / len(done) * (len(jobs) - len(done))
             line = f"{len(done)}/{len(jobs)} {trial.engine} seed {trial.seed}, {left:.0f} s left"
@@ -76,14 +68,15 @@ def _run(jobs: list[Job], processes: int) -> list[Trial]:
 def main(argv: list[str]) -> int:
     """Run, print the table, and judge what must always hold."""
     arguments = _arguments(argv)
-    hours = arguments.hours / len(arguments.seeds) / len(arguments.engines)
+    chosen = overrides(arguments.set)
+    markets = arguments.seeds
+    if arguments.by_start is not None:
+        markets = seeds_by_start(Settings.model_validate(chosen), arguments.by_start)
+    hours = arguments.hours / len(markets) / len(arguments.engines)
     if hours * 3600.0 < 2.0 * BLOCK_S:
         sys.exit("every engine needs at least two blocks of ten minutes on each seed")
-    overrides = _overrides(arguments.set)
-    jobs = [(e, seed, hours, overrides) for seed in arguments.seeds for e in arguments.engines]
-    trials = _run(jobs, arguments.processes)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps([_plain(trial) for trial in trials]))
+    jobs = [(e, seed, hours, chosen) for seed in markets for e in arguments.engines]
+    trials = _run(jobs, arguments.processes, arguments.json)
     print(table(trials, NAIVE))  # noqa: T201 - the result
     for note in [f"{t.engine} seed {t.seed}: {note}" for t in trials for note in t.notes]:
         print(note, file=sys.stderr)  # noqa: T201 - progress

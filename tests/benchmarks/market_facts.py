@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from market_maker.config.simulated_market import MarketModelConfig
-from market_maker.venues.simulated import facts
+sys.path[:0] = [str(Path(__file__).parents[1] / "venues")]
+
+import stylised_facts as facts  # noqa: E402 - the line above makes it importable
+
+from market_maker.config.simulated_market import MarketModelConfig  # noqa: E402 - likewise
 
 _HORIZONS = ("100ms", "1s", "5s", "30s")
 _LATENCY_NS = 300_000_000
@@ -37,16 +41,16 @@ def print_facts(console: Console, measured: Measured, first_seed: int) -> bool:
     all_pass = True
     for name in measured[0]:
         values = [one[name] for one in measured]
-        median = float(np.median(values))
+        median = float(np.nanmedian(values))
         band = facts.BANDS.get(name)
-        cells = [name, f"{median:.4g}", f"{min(values):.4g}", f"{max(values):.4g}"]
+        cells = [name, f"{median:.4g}", f"{np.nanmin(values):.4g}", f"{np.nanmax(values):.4g}"]
         if band is not None:
             passed = band.low <= median <= band.high
             all_pass &= passed
             out = [
                 f"{seed}: {x:.3g}"
                 for seed, x in enumerate(values, first_seed)
-                if not band.low <= x <= band.high
+                if x < band.low or x > band.high
             ]
             cells += [f"{band.low:g} to {band.high:g}", _verdict(passed=passed), ", ".join(out)]
         table.add_row(*cells)

@@ -288,7 +288,7 @@ def test_a_slow_route_with_a_burst_at_the_start_is_no_reason_to_halt() -> None:
         assert resting(run) > 0
 
     delays = {"request_latency": slow, "response_latency": slow}
-    drive(work, 224, quoting_first=False, setup=setup, venue={"simulated": delays})
+    drive(work, 225, quoting_first=False, setup=setup, venue={"simulated": delays})
 
 
 MISLEADING = (

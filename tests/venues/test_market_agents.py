@@ -96,6 +96,25 @@ def test_the_efficient_price_has_the_volatility_it_is_given() -> None:
     assert market.volatility_60s_bps == pytest.approx(2.0 * math.sqrt(60))
 
 
+def test_markets_open_at_a_volatility_drawn_from_its_stationary_law() -> None:
+    config = MarketModelConfig()
+    opened = np.array([MarketCore(config, seed).volatility_60s_bps for seed in range(3000)])
+    log_scale = np.log(opened / (config.volatility_bps * math.sqrt(60)))
+    # Campbell's theorem for episodes: mean rate * E[u] / decay, variance rate * E[u^2] / (2 decay).
+    per_decay = config.episodes_per_hour / 3600.0 * config.volatility_fast_half_life_s / math.log(2)
+    jump = config.episode_log_jump
+    mean = per_decay * jump
+    variance = (
+        config.volatility_fast_log_sd**2
+        + config.volatility_slow_log_sd**2
+        + per_decay * (2.0 * jump) ** 2 / 6.0
+    )
+    assert log_scale.mean() == pytest.approx(mean, abs=0.035)
+    assert log_scale.std() == pytest.approx(math.sqrt(variance), rel=0.06)
+    classes = np.digitize(opened, (5.0, 25.0, 60.0))
+    assert set(classes.tolist()) == {0, 1, 2, 3}
+
+
 def test_noise_takers_arrive_at_the_stationary_rate_of_their_excitation() -> None:
     config = MarketModelConfig(
         noise_per_s=0.2,

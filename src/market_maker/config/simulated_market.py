@@ -43,16 +43,16 @@ class MarketModelConfig(Section):
         description="half-life of the fast log-volatility factor and of episodes",
     )
     volatility_slow_log_sd: float = Field(
-        0.6, ge=0, le=2, description="stationary sd of the slow log-volatility factor"
+        0.45, ge=0, le=2, description="stationary sd of the slow log-volatility factor"
     )
     volatility_slow_half_life_s: float = Field(
-        172_800.0, gt=0, le=10**9, description="half-life of the slow log-volatility factor"
+        14_400.0, gt=0, le=10**9, description="half-life of the slow log-volatility factor"
     )
     episodes_per_hour: float = Field(
-        0.2, ge=0, le=60, description="arrivals of volatility episodes per hour"
+        0.3, ge=0, le=60, description="arrivals of volatility episodes per hour"
     )
     episode_log_jump: float = Field(
-        0.9, ge=0, le=3, description="mean (uniform from 0) jump of log-volatility in an episode"
+        1.1, ge=0, le=3, description="mean (uniform from 0) jump of log-volatility in an episode"
     )
     news_per_s: float = Field(
         0.6, gt=0, le=100, description="steps of the efficient price per second"

@@ -116,6 +116,14 @@ def teach(s: Ints, f: Floats, p: Floats, side: int, traded: int, before: int) ->
     f[F_LEARNED] += side * shift * BPS
 
 
+@njit(f"float64({FLOATS}, {FLOATS})", cache=True, nogil=True)
+def volatility_scale(f: Floats, p: Floats) -> float:
+    """Volatility over its median, set in bps per square root second on the way."""
+    scale = math.exp(min(_MAX_LOG_SCALE, f[F_FAST] + f[F_SLOW]))
+    f[F_SIGMA] = p[P_VOL] * scale
+    return float(scale)
+
+
 @njit(f"void({VECTOR}, {TABLE}, {FLOATS})", cache=True, nogil=True)
 def report_volatility(s: Ints, out: Ints, f: Floats) -> None:
     """Report the true volatility when its class changes or it has moved by a tenth."""
@@ -144,8 +152,7 @@ def news_step(s: Ints, out: Ints, r: Bits, f: Floats, p: Floats) -> None:
     episode = 2.0 * uniform(r, R_NEWS) * p[P_EPISODE_JUMP]
     if uniform(r, R_NEWS) < dt * p[P_EPISODE_RATE]:
         f[F_FAST] += episode
-    scale = math.exp(min(_MAX_LOG_SCALE, f[F_FAST] + f[F_SLOW]))
-    f[F_SIGMA] = p[P_VOL] * scale
+    scale = volatility_scale(f, p)
     # A Laplace step of mean absolute value m has variance 2 m^2.
     step = laplace(r, R_NEWS, f[F_SIGMA] * math.sqrt(0.5 * dt))
     jump = 4.0 * (uniform(r, R_NEWS) - 0.5) * p[P_JUMP]

@@ -75,7 +75,7 @@ _VIEW_TICKS = 0.4
 """Width of the disagreement between makers."""
 _THICKENS_AT = 8.0
 _MAX_HURRY = 8.0
-_DEPTH_POWER = 0.15
+DEPTH_POWER = 0.15
 """Depth falls with this power of volatility."""
 _PULL_256 = 96
 """Chance in 256 that an order of a stale level goes at once."""
@@ -161,7 +161,7 @@ def _maker_place(
         return
     lump_usd = p[P_LUMP] * math.exp(LUMP_LOG_SD * normal_from(size_a, size_b))
     lump = qty_of(p, lump_usd * math.sqrt(_thickness(j)), 1e9, price)
-    depth = qty_of(p, level_usd(p, j) * math.pow(stress, -_DEPTH_POWER), 1e9, price)
+    depth = qty_of(p, level_usd(p, j) * math.pow(stress, -DEPTH_POWER), 1e9, price)
     rate = _cancel_rate(f, p, j) * depth / lump
     if u * _visits(j) >= rate:
         return

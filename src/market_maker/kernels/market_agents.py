@@ -22,9 +22,11 @@ from market_maker.kernels.efficient_price import (
     report_volatility,
     schedule,
     teach,
+    volatility_scale,
 )
 from market_maker.kernels.makers import (
     DEEP,
+    DEPTH_POWER,
     LUMP_LOG_SD,
     level_usd,
     maker_step,
@@ -33,7 +35,6 @@ from market_maker.kernels.market_layout import (
     AGENTS,
     BOOK,
     F_NOISE_BASE,
-    F_SIGMA,
     FLOATS,
     NEXT_INFORMED,
     NEXT_MAKER,
@@ -45,7 +46,6 @@ from market_maker.kernels.market_layout import (
     P_NEWS_RATE,
     P_NOISE_BASE,
     P_START_TICKS,
-    P_VOL,
     R_INFORMED,
     R_MAKER,
     R_NEWS,
@@ -91,23 +91,23 @@ from market_maker.kernels.takers import (
 def open_market(
     s: Ints, lv: Ints, od: Ints, own: Ints, out: Ints, r: Bits, f: Floats, p: Floats
 ) -> None:
-    """Fill the book to its equilibrium and set every agent's first time."""
+    """Fill the book to its equilibrium at the volatility factors found in `f`; set first times."""
+    stress = volatility_scale(f, p)
     room = od.shape[0] - own.shape[0]
     for j in range(int(p[P_LEVELS])):
         for side in (1, -1):
             start = p[P_START_TICKS] - 0.5 * side
             price = int(math.floor(start) if side > 0 else math.ceil(start)) - side * j
-            want = qty_of(p, level_usd(p, j), 1e9, price)
+            want = qty_of(p, level_usd(p, j) * math.pow(stress, -DEPTH_POWER), 1e9, price)
             while lv[price & (lv.shape[0] - 1), TOTAL] < want and price > 0 and s[LIVE] < room:
                 usd = p[P_LUMP] * math.exp(LUMP_LOG_SD * normal(r, R_MAKER))
                 rest(s, lv, od, own, out, side, price, qty_of(p, usd, 1e9, price), BACKGROUND, 0)
             emit_level(s, lv, out, side, price)
-    f[F_SIGMA] = p[P_VOL]
-    f[F_NOISE_BASE] = p[P_NOISE_BASE]
+    f[F_NOISE_BASE] = p[P_NOISE_BASE] * math.sqrt(stress)
     s[VOL_CLASS] = -1
     report_volatility(s, out, f)
     schedule(s, r, R_NEWS, NEXT_NEWS, p[P_NEWS_RATE])
-    schedule(s, r, R_NOISE, NEXT_NOISE, 2.0 * p[P_NOISE_BASE])
+    schedule(s, r, R_NOISE, NEXT_NOISE, 2.0 * f[F_NOISE_BASE])
     schedule(s, r, R_INFORMED, NEXT_INFORMED, p[P_INFORMED_RATE])
     schedule(s, r, R_MAKER, NEXT_MAKER, 100.0)
 

@@ -167,7 +167,10 @@ class MarketBot:
         self.strategy.halt(HaltReason.JOURNAL_FAILED, self._clock.now_ns(), detail)
 
     def _due(self, now_ns: int) -> None:
+        """Let time pass, and follow what that broke: by the next tick it may have mended itself."""
         self.deliver(Timer(now_ns))
+        for breach in self.strategy.breaches:
+            self._hooks.on_breach(self.symbol, breach)
 
     def _acked(self, _kind: RequestKind, seconds: float) -> None:
         self._observer.observe_order_ack(seconds)
@@ -409,14 +412,10 @@ class MarketBot:
 
     async def _run_ticks(self) -> None:
         """Let time pass for everything that only time changes; start emergency exits."""
-        symbol, hooks = self.symbol, self._hooks
         self.stall.begin(self._clock.now_ns())
         while True:
             await asyncio.sleep(TICK_NS / NANOS)
-            self.deliver(Timer(self._clock.now_ns()))
-            for breach in self.strategy.breaches:
-                if breach.kill is not None:
-                    hooks.on_breach(symbol, breach)
+            self._due(self._clock.now_ns())
             reasons = self.strategy.parts.gate.reasons
             if "reduce" in self.supervisor.running or any(r in reasons for r in _NO_EXITS):
                 continue

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_maker.config.simulated_market import MarketModelConfig
-from market_maker.core.randomness import stream_seed
+from market_maker.core.randomness import RandomStream, stream_seed
 from market_maker.kernels import book_image, efficient_price, own_orders
 from market_maker.kernels import market_agents as agents
 from market_maker.kernels import market_layout as layout
@@ -32,6 +32,9 @@ POOL = 4096
 OWN_ORDERS = 256
 OUT_ROWS = 16_384
 """Rows of one kernel call; `advance` calls again until it is done."""
+
+_PAST_EPISODES = 100
+"""How many episodes before its genesis a market still feels."""
 
 _MAGIC = b"mm-market-1\n"
 _REBUILT = (book.BEST_BID, book.FREE, book.LIVE, book.N_OUT, book.N_OWN, book.N_SHADOW)
@@ -104,6 +107,19 @@ class OwnOrder(NamedTuple):
     shadow: bool
 
 
+def _opening_volatility(config: MarketModelConfig, seed: int) -> tuple[float, float]:
+    """The fast and the slow log-volatility factor from their stationary law, recent episodes included."""
+    stream = RandomStream(seed, "market/volatility")
+    slow = config.volatility_slow_log_sd * stream.normal()
+    fast = config.volatility_fast_log_sd * stream.normal()
+    age = 0.0
+    for _ in range(_PAST_EPISODES if config.episodes_per_hour > 0.0 else 0):
+        gap_s = stream.exponential(3600.0 / config.episodes_per_hour)
+        age += gap_s / config.volatility_fast_half_life_s
+        fast += 2.0 * stream.uniform() * config.episode_log_jump * 0.5**age
+    return fast, slow
+
+
 class MarketCore:
     """One market at its own time; every method acts at `time_ns`, and only `advance` moves it."""
 
@@ -126,6 +142,8 @@ class MarketCore:
         self._allocate(config)
         for i, name in enumerate(layout.STREAM_NAMES):
             self._r[i] = stream_seed(seed, f"market/{name}")
+        fast, slow = _opening_volatility(config, seed)
+        self._f[layout.F_FAST], self._f[layout.F_SLOW] = fast, slow
         agents.open_market(*self._state)
         self._s[book.N_OUT] = 0
 

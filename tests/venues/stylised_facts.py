@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from fact_kernels import best_quotes, hawkes_log_likelihood
 from numpy.typing import NDArray
 
 from market_maker.config.simulated_market import MarketModelConfig
-from market_maker.kernels.stylised_facts import best_quotes, hawkes_log_likelihood
 from market_maker.venues.simulated.market import WINDOW, MarketCore, RowKind
 
 Ints = NDArray[np.int64]
