@@ -180,6 +180,7 @@ class _Session:
             self._log.debug("old_orders_cancelled", market=symbol, result=outcome.result.value)
 
         from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
+        from market_maker.app.reload import change_rules  # noqa: PLC0415 - compiles
 
         self._look_around(exchange)
         self._epoch = state.next_epoch(self._clock.now_ns())
@@ -200,6 +201,7 @@ class _Session:
             state=state,
             account=account,
             on_breach=bot.on_breach,
+            on_rules=partial(change_rules, bot),
             on_log=self._write_log,
         )
         debug = settings.logging.level is LogLevel.DEBUG
