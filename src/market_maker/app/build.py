@@ -68,6 +68,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     state: StateStore
     account: AccountRisk
     on_breach: Callable[[str, Breach], None]
+    on_rules: Callable[[str, Instrument], None]
     on_log: Callable[[str, str, str], None]
     read_past: Callable[[str, int], Past | None]
 
@@ -96,6 +97,7 @@ async def build_market(
         MarketHooks(
             on_breach=session.on_breach,
             on_log=session.on_log,
+            on_rules=session.on_rules,
             save=partial(_save, session),
         ),
         queries,
@@ -181,11 +183,13 @@ def build_strategy(
 def retuned(
     parts: Components, old: Settings, new: Settings, instrument: Instrument, *, amends: bool
 ) -> Components:
-    """The components after a reload: what remembers something stays unless its settings changed."""
+    """The components after a reload: what remembers something stays unless its rules changed."""
     pipeline, post_only = parts.pipeline, parts.post_only
-    if old.quoting.pipeline != new.quoting.pipeline:
+    other_rules = instrument != parts.market.instrument
+    parts.market.instrument = instrument
+    if other_rules or old.quoting.pipeline != new.quoting.pipeline:
         pipeline = build_pipeline(new, instrument, amends=amends)
-    if old.quoting.post_only != new.quoting.post_only:
+    if other_rules or old.quoting.post_only != new.quoting.post_only:
         post_only = PostOnlySafety(new.quoting.post_only, instrument)
     return Components(
         market=parts.market,

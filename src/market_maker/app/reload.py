@@ -10,11 +10,16 @@ from __future__ import annotations
 from market_maker.app.build import recorded_settings, retuned
 from market_maker.config.schema import Settings
 from market_maker.core.errors import UnusableError
+from market_maker.core.instrument import Instrument
+from market_maker.core.reasons import HaltReason
 from market_maker.runtime.bot import Bot, TradedMarket
 from market_maker.runtime.components import Components
 
 TUNABLE = frozenset({"risk", "quoting", "engines", "shutdown", "kill", "markets"})
 """Sections that a running bot can take over."""
+
+_UNITS = ("kind", "base", "quote", "settle", "price_quantum", "qty_quantum", "contract_size")
+"""What the books count in, as far as an instrument says it."""
 
 
 def reload(bot: Bot, new: Settings) -> None:
@@ -38,6 +43,21 @@ def reload(bot: Bot, new: Settings) -> None:
         parts.risk.configure(settings.risk, parts.market.instrument)
         market.bot.resize(parts, recorded_settings(settings))
         bot.add(TradedMarket(market.bot, market.kill, market.journal, settings))
+
+
+def change_rules(bot: Bot, symbol: str, instrument: Instrument) -> None:
+    """Go on under other rules of a market; a change of its units needs a restart."""
+    market = bot.markets[symbol]
+    old = market.bot.strategy.parts.market.instrument
+    changed = [name for name in _UNITS if getattr(old, name) != getattr(instrument, name)]
+    if changed:
+        market.bot.fail(HaltReason.RULES_CHANGED, f"the venue changed {', '.join(changed)}")
+        return
+    parts, settings = market.bot.strategy.parts, market.settings
+    amends = market.bot.venue.capabilities.amend
+    parts.risk.configure(settings.risk, instrument)
+    parts = retuned(parts, settings, settings, instrument, amends=amends)
+    market.bot.resize(parts, recorded_settings(settings))
 
 
 def _components(market: TradedMarket, settings: Settings) -> Components:

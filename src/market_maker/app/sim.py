@@ -163,6 +163,7 @@ class _Session:
         scope = link.scope
 
         from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
+        from market_maker.app.reload import change_rules  # noqa: PLC0415 - compiles
 
         self._look_around(link)
         began = not state.is_new
@@ -184,6 +185,7 @@ class _Session:
             state=state,
             account=account,
             on_breach=bot.on_breach,
+            on_rules=partial(change_rules, bot),
             on_log=self._write_log,
             read_past=self._read_past if unclean else no_past,
         )

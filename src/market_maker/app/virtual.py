@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from market_maker.app.build import Session, build_market
+from market_maker.app.reload import change_rules
 from market_maker.config.schema import Settings
 from market_maker.core.errors import ExitCode
 from market_maker.core.instrument import NANOS
@@ -129,6 +130,7 @@ class VirtualRun:
             state=state,
             account=account,
             on_breach=self.bot.on_breach,
+            on_rules=partial(change_rules, self.bot),
             on_log=self._write_log,
             read_past=self._read_past if unclean else no_past,
         )

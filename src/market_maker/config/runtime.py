@@ -25,6 +25,12 @@ class RuntimeConfig(Section):
     private_stale_s: float = Field(
         10.0, gt=0, le=600, description="Silence on the private feed that asks for a resync"
     )
+    rules_period_s: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="How often tick, lot, minimums and fees are read again; a refusal asks at once",
+    )
     dead_man_timeout_s: float = Field(
         30.0,
         ge=0,

@@ -116,6 +116,7 @@ class HaltReason(StrEnum):
     TASK_DIED = "task_died"
     INVARIANT = "invariant"
     MARKET_CLOSED = "market_closed"
+    RULES_CHANGED = "rules_changed"
     KILLED = "killed"
     STOPPING = "stopping"
 
@@ -151,6 +152,7 @@ _CLEARS = {
     HaltReason.TASK_DIED: "a restart of the bot",
     HaltReason.INVARIANT: "a restart of the bot; please report the journal",
     HaltReason.MARKET_CLOSED: "the venue takes an order again; it is asked every few seconds",
+    HaltReason.RULES_CHANGED: "a restart of the bot: the venue changed what prices or sizes count in",
     HaltReason.KILLED: "`rearm` or SIGUSR2, followed by a resync",
     HaltReason.STOPPING: "nothing: the process is ending",
 }

@@ -27,6 +27,7 @@ class Repair(StrEnum):
     RESYNC = "resync"
     RESUBSCRIBE = "resubscribe"
     RECONCILE = "reconcile"
+    RULES = "rules"
 
 
 class Components(msgspec.Struct, frozen=True):

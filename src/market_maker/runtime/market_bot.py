@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 import msgspec
 
@@ -18,7 +19,7 @@ from market_maker.core.clock import Clock
 from market_maker.core.commands import LevelId, Proposal
 from market_maker.core.errors import VenueUnavailableError
 from market_maker.core.events import Event, RequestKind, Timer
-from market_maker.core.instrument import NANOS
+from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.reasons import HaltReason
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.risk.account import Breach
@@ -31,6 +32,7 @@ from market_maker.runtime.level_task import run_level
 from market_maker.runtime.observer import Observer
 from market_maker.runtime.queries import Queries
 from market_maker.runtime.reconciler import Reconciler
+from market_maker.runtime.rules_watch import RulesWatch
 from market_maker.runtime.stall import Stall
 from market_maker.runtime.strategy import Strategy
 from market_maker.runtime.supervisor import Supervisor
@@ -51,6 +53,7 @@ class MarketHooks(msgspec.Struct, frozen=True):
 
     on_breach: Callable[[str, Breach], None]
     on_log: Callable[[str, str, str], None]
+    on_rules: Callable[[str, Instrument], None]
     save: Callable[[str, bytes], None]
 
 
@@ -437,11 +440,15 @@ class MarketBot:
 
     def _start_repairs(self) -> None:
         """Each kind of repair has a task and a backoff of its own: none waits for another."""
+        on_rules = partial(self._hooks.on_rules, self.symbol)
+        rules = RulesWatch(self.venue, self.strategy, on_rules, self._deadline_s)
         actions: dict[Repair, Callable[[str], Coroutine[None, None, object]]] = {
             Repair.RESYNC: self.reconciler.resync,
             Repair.RESUBSCRIBE: self._resubscribe,
             Repair.RECONCILE: lambda _detail: self.reconciler.check(),
+            Repair.RULES: rules.look,
         }
+        self.supervisor.start("rules", rules.run(self._config.rules_period_s))
         for repair, action in actions.items():
             self.supervisor.start(f"repair_{repair.value}", self._run_repair(repair, action))
 

@@ -51,6 +51,9 @@ from market_maker.runtime.halts import Halts
 from market_maker.runtime.journal_records import CallMade, ExitAsked, Reconfigured
 from market_maker.runtime.order_events import OrderEvents
 
+_RULE_BROKEN = frozenset({RejectReason.OFF_GRID, RejectReason.BELOW_MINIMUM})
+"""Refusals that say that the venue's rules may not be those that we know."""
+
 
 class Strategy:
     """One market's decisions.
@@ -305,6 +308,8 @@ class Strategy:
         match event:
             case RequestOutcome():
                 self._orders.outcome(event)
+                if event.reason in _RULE_BROKEN:
+                    self.ask(Repair.RULES, event.reason.value)
             case BalanceReport():
                 self.parts.risk.on_balance(event)
             case PositionReport():

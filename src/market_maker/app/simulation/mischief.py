@@ -10,6 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
+
+import msgspec
 
 from market_maker.app.reload import reload
 from market_maker.app.simulation.audit import Audit
@@ -69,6 +72,7 @@ class Mischief:
             Fault.FOREIGN_TRADE: self._trade_foreign,
             Fault.OVERFILL: self._overfill,
             Fault.TRANSFER: self._transfer,
+            Fault.RULE_CHANGE: self._change_rules,
             Fault.VENUE_CLOCK_STEP: self._step_clock,
             Fault.LIMIT_LOWERED: self._lower_limit,
             Fault.LOOP_STALL: self._stall,
@@ -207,6 +211,17 @@ class Mischief:
                 exchange.overfill(symbol, fill.client_id, fill.qty)
                 self._note_trade(symbol)
                 return
+
+    async def _change_rules(self, symbol: str, _length_s: float) -> None:
+        pick = partial(self._plan.below, Fault.RULE_CHANGE)
+        changed = msgspec.structs.replace(
+            self._run.exchange.instrument(symbol),
+            tick=1 + pick(3),
+            min_notional=Decimal(5 + pick(60)),
+            maker_fee_rate=Decimal(pick(5) - 1) / 100_000,
+            taker_fee_rate=Decimal(20 + pick(30)) / 100_000,
+        )
+        self._run.exchange.change_rules(changed)
 
     async def _step_clock(self, _symbol: str, _length_s: float) -> None:
         steps = self._plan.below(Fault.VENUE_CLOCK_STEP, 2_001) - 1_000

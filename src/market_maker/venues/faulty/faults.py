@@ -55,6 +55,7 @@ class Fault(StrEnum):
     FOREIGN_TRADE = "foreign_trade"
     OVERFILL = "overfill"
     TRANSFER = "transfer"
+    RULE_CHANGE = "rule_change"
     VENUE_CLOCK_STEP = "venue_clock_step"
     LIMIT_LOWERED = "limit_lowered"
     LOOP_STALL = "loop_stall"
@@ -95,6 +96,7 @@ DESCRIPTIONS = {
     Fault.FOREIGN_TRADE: "somebody else trades the account",
     Fault.OVERFILL: "an order fills beyond its quantity",
     Fault.TRANSFER: "money is deposited or withdrawn",
+    Fault.RULE_CHANGE: "the venue changes tick, smallest order or fees",
     Fault.VENUE_CLOCK_STEP: "the venue's clock steps by up to a second",
     Fault.LIMIT_LOWERED: "a reload lowers (or raises) the position limit",
     Fault.LOOP_STALL: "the event loop stands still",
@@ -121,6 +123,7 @@ EVENTS = frozenset(
         Fault.FOREIGN_TRADE,
         Fault.OVERFILL,
         Fault.TRANSFER,
+        Fault.RULE_CHANGE,
         Fault.VENUE_CLOCK_STEP,
         Fault.LIMIT_LOWERED,
         Fault.LOOP_STALL,
