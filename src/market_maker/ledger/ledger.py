@@ -190,22 +190,11 @@ class Ledger:
 
     def unknown_orders(self, now_ns: int) -> tuple[OrderRecord, ...]:
         """Orders whose state is an open question: unknown, or overdue for an answer."""
-        overdue_ns = now_ns - self._deadline_ns
-        return tuple(
-            record
-            for record in self._orders.live.values()
-            if record.status is OrderStatus.UNKNOWN
-            or (record.status is not OrderStatus.OPEN and record.asked_ns < overdue_ns)
-        )
+        return self._orders.questions(now_ns - self._deadline_ns)
 
     def own_levels(self) -> dict[tuple[Side, int], int]:
         """Remaining quantity of our orders in the book, per side and price."""
-        levels: dict[tuple[Side, int], int] = {}
-        for record in self._orders.live.values():
-            if record.acked and (remaining := record.remaining):
-                key = (record.side, record.price)
-                levels[key] = levels.get(key, 0) + remaining
-        return levels
+        return self._orders.levels()
 
     @property
     def orders_version(self) -> int:

@@ -167,6 +167,24 @@ class Orders:
         """All records, oldest first, for snapshots."""
         return tuple(self._by_id.values())
 
+    def questions(self, overdue_ns: int) -> tuple[OrderRecord, ...]:
+        """Orders that are unknown, or were asked of before `overdue_ns` without an answer."""
+        return tuple(
+            record
+            for record in self._live.values()
+            if record.status is OrderStatus.UNKNOWN
+            or (record.status is not OrderStatus.OPEN and record.asked_ns < overdue_ns)
+        )
+
+    def levels(self) -> dict[tuple[Side, int], int]:
+        """What rests in the book, per side and price."""
+        levels: dict[tuple[Side, int], int] = {}
+        for record in self._live.values():
+            if record.acked and (remaining := record.remaining):
+                key = (record.side, record.price)
+                levels[key] = levels.get(key, 0) + remaining
+        return levels
+
     def touch(self) -> tuple[int, int]:
         """Highest own bid and lowest own ask that may exist at the venue, 0 for none."""
         if not self._touch_known:

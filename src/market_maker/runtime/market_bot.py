@@ -26,6 +26,7 @@ from market_maker.risk.account import Breach
 from market_maker.risk.order_checks import Refused
 from market_maker.runtime.backoff import backoff_of
 from market_maker.runtime.components import Components, Repair
+from market_maker.runtime.dead_man import DeadMan
 from market_maker.runtime.deadlines import Deadlines
 from market_maker.runtime.executor import Executor
 from market_maker.runtime.level_task import run_level
@@ -100,6 +101,7 @@ class MarketBot:
         self.wake_at = self._deadlines.at
         self._strategy: Strategy | None = None
         self._reconciler: Reconciler | None = None
+        self._dead_man: DeadMan | None = None
         self._quoted: tuple[LevelId, ...] = ()
 
     def attach(self, strategy: Strategy, settled_ns: int = 0) -> None:
@@ -110,6 +112,7 @@ class MarketBot:
         self._strategy = strategy
         self._settled_ns = settled_ns
         self._stall = Stall(strategy, TICK_NS + round(self._config.stall_after_s * NANOS))
+        self._dead_man = DeadMan(self.venue, strategy, self._clock, self._config, self._deadline_s)
         self._reconciler = Reconciler(
             strategy,
             self.venue,
@@ -131,6 +134,12 @@ class MarketBot:
         """The reconciler; present from `attach` on."""
         assert self._reconciler is not None, "attach() comes first"
         return self._reconciler
+
+    @property
+    def dead_man(self) -> DeadMan:
+        """The dead-man's switch; present from `attach` on."""
+        assert self._dead_man is not None, "attach() comes first"
+        return self._dead_man
 
     @property
     def stall(self) -> Stall:
@@ -183,10 +192,6 @@ class MarketBot:
         if error is not None:
             self._hooks.on_log("error", "task_died", f"{self.symbol} {name}: {error!r}")
 
-    @property
-    def _uses_dead_man(self) -> bool:
-        return self.venue.capabilities.dead_man and self._config.dead_man_timeout_s > 0
-
     # Life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -200,8 +205,8 @@ class MarketBot:
         start("ticks", self._run_ticks())
         self._start_repairs()
         start("reconcile", self._run_reconcile())
-        if self._uses_dead_man:
-            start("dead_man", self._run_dead_man())
+        if self.dead_man.used:
+            start("dead_man", self.dead_man.run())
         await self.reconciler.resync("start")
         wait_ns = self._settled_ns - self._clock.now_ns()
         if wait_ns > 0:
@@ -392,8 +397,8 @@ class MarketBot:
                     clean = await self.reconciler.nothing_rests()
                 else:
                     clean = not self.strategy.parts.ledger.live_orders()
-                if clean and flat and self._uses_dead_man:
-                    await self._arm_dead_man(0)
+                if clean and flat and self.dead_man.used:
+                    await self.dead_man.arm(0)
         except TimeoutError:
             self._hooks.on_log("error", "shutdown_timed_out", self.symbol)
         return Ending(clean, flat)
@@ -483,30 +488,3 @@ class MarketBot:
             if HaltReason.SYNCING not in self.strategy.parts.gate.reasons:
                 await self.reconciler.check()
             self.save()
-
-    async def _run_dead_man(self) -> None:
-        """Keep the venue's dead-man's switch armed; quoting without it is a halt."""
-        timeout_s = self._config.dead_man_timeout_s
-        confirmed_ns = self._clock.monotonic_ns()
-        pause_s = self._config.resync_backoff_s
-        self.strategy.halt(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns(), "not confirmed yet")
-        while True:
-            armed = await self._arm_dead_man(timeout_s)
-            now_ns = self._clock.monotonic_ns()
-            if armed:
-                confirmed_ns = now_ns
-                self.strategy.clear(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns())
-            elif now_ns - confirmed_ns > timeout_s * NANOS:
-                detail = f"not confirmed for {timeout_s:g} s"
-                self.strategy.halt(HaltReason.DEAD_MAN_UNARMED, self._clock.now_ns(), detail)
-            pause_s = self._config.resync_backoff_s if armed else min(2 * pause_s, timeout_s / 3)
-            await asyncio.sleep(timeout_s / 3 if armed else pause_s)
-
-    async def _arm_dead_man(self, timeout_s: float) -> bool:
-        if self.strategy.arm_dead_man(self._clock.now_ns()):
-            return False
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self.venue.arm_dead_man(timeout_s)
-        except TimeoutError:
-            return False
