@@ -187,7 +187,7 @@ DELEGATED: dict[str, tuple[str, str]] = {
         "test_every_key_of_the_model_changes_the_market",
     ),
     "quoting.ladder": (
-        "quoting/test_pricing_engine.py",
+        "quoting/test_pricing_ladder.py",
         "test_every_ladder_setting_changes_the_ladder",
     ),
     "quoting.pipeline": (
