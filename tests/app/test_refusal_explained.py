@@ -46,7 +46,7 @@ class Picky(Relay):
             kind=order.kind,
             client_id=order.client_id,
             result=Result.REJECTED,
-            reason=RejectReason.OTHER,
+            reason=RejectReason.INVALID,
         )
         return replace(outcome, detail="trading is restricted for this account")
 
@@ -63,4 +63,4 @@ def test_a_waiting_level_still_says_why_the_venue_rejected_it() -> None:
     VirtualRun(Settings(), wrap=lambda venue, _symbol: Picky(venue)).run(work)
     waiting = [n for n in seen if n.decision.reason is DecisionReason.VENUE_REJECTED]
     assert len(waiting) > 10
-    assert {n.detail for n in waiting} == {"other: trading is restricted for this account"}
+    assert {n.detail for n in waiting} == {"invalid: trading is restricted for this account"}

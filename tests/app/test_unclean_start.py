@@ -19,6 +19,7 @@ from market_maker.runtime.stores import MemoryStore
 from market_maker.venues.base import Sink, Venue
 from market_maker.venues.simulated.rules import OrderRequest
 
+SEED = 7
 HORIZON_S = 10.0
 
 
@@ -72,7 +73,7 @@ def crashed(kind: RequestKind) -> Crash:
         await until(lambda: bool(relays[0].held), 120)
         return Crash(run, dict(run.store.values), journal.lines, relays[0].held[0])
 
-    return VirtualRun(Settings(), journal=lambda _symbol: journal, wrap=hold).run(work)
+    return VirtualRun(Settings(), seed=SEED, journal=lambda _symbol: journal, wrap=hold).run(work)
 
 
 @dataclass
@@ -117,6 +118,7 @@ class _Watched(Relay):
 def restarted(crash: Crash, watch: Watch, lines: bytes, pause_s: float = 0.5) -> VirtualRun:
     watch.run = VirtualRun(
         Settings(),
+        seed=SEED,
         exchange=crash.run.exchange,
         store=MemoryStore(dict(crash.store)),
         start_ns=crash.run.clock.now_ns() + int(pause_s * 1e9),
@@ -225,7 +227,7 @@ def test_damage_in_the_journal_is_said_and_costs_the_horizon_but_not_the_start()
 
 
 def test_after_an_orderly_end_nothing_is_taken_back() -> None:
-    first = VirtualRun(Settings())
+    first = VirtualRun(Settings(), seed=SEED)
     assert first.trade(20.0) == 0
 
     async def work(run: VirtualRun) -> None:
@@ -234,6 +236,7 @@ def test_after_an_orderly_end_nothing_is_taken_back() -> None:
 
     VirtualRun(
         Settings(),
+        seed=SEED,
         exchange=first.exchange,
         store=first.store,
         start_ns=first.clock.now_ns(),

@@ -153,7 +153,7 @@ def test_a_loss_beyond_its_limit_latches_and_the_bot_stays_up(
         await always(lambda: resting(run) == 0 and not run.bot.stopping.is_set(), 30.0)
         assert await run.stop() is ExitCode.CLEAN
 
-    first = VirtualRun(configured(risk={limit: 0.000002}, venue=BUSY), seed=18)
+    first = VirtualRun(configured(risk={limit: 0.000002}, venue=BUSY), seed=20)
     first.run(work)
 
     async def remember(run: VirtualRun) -> None:

@@ -92,6 +92,7 @@ class Audit:
         self._paused_until_ns = {True: 0, False: 0}
         self.journals: dict[str, AuditedJournal] = {}
         self.adopted = False
+        self.reopened = False
         self._exposures: dict[str, Exposure] = {}
 
     # -- wiring -------------------------------------------------------------------------
@@ -419,6 +420,8 @@ class MarketAudit:
         audit.expect(not missing, "S4", f"not counted: {', '.join(missing)}")
         total = sum(fill.side * fill.qty for fill in fills)
         audit.expect(ledger.position == total, "S14", f"position {ledger.position}, fills {total}")
+        if audit.reopened:
+            return  # money that moved before the books were opened is none of theirs
         value = Payoff(self.instrument).value(ledger.position, ledger.mid2)
         capital = int(exchange.config.capital) * MONEY_SCALE
         change = exchange.cash - capital + value

@@ -87,6 +87,10 @@ class Mischief:
         self._tasks = [loop.create_task(self._recur(fault)) for fault in timed]
         self._tasks.append(loop.create_task(self._operate()))
 
+    def dismiss_operator(self) -> None:
+        """Nobody rearms from now on."""
+        self._tasks[-1].cancel()
+
     def calm(self) -> None:
         """End every fault: nothing strikes any more, no pause holds, the venue is open and right."""
         self._plan.heal()

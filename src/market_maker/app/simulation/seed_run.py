@@ -41,6 +41,9 @@ _POLL_S = 0.25
 _STAYS_S = 3.0
 """How long the book must stay empty after a kill to count as empty."""
 
+_KILLED_AMID_S = 3.0
+"""Mean time for which faults go on after a kill."""
+
 _CLOSE_S = 5.0
 """What letting go may take beyond the deadline of a shutdown."""
 
@@ -158,6 +161,8 @@ class SeedRun:
             wrap=self._wrap,
         )
         self._venues = {}
+        if self._sessions > 1 and not any(key.startswith("ledger/") for key in self._store.values):
+            self.audit.reopened = True
         self.audit.began_s = (self._now_ns - EPOCH_NS) / NANOS
         self.audit.watch(run)
         over = run.run(self._live, at_once=True)
@@ -203,7 +208,12 @@ class SeedRun:
                     await self._stop_amid_faults(run)
                     mischief.calm()
                     return False
+            killed = self._seed % 2 == 1 and run.started.is_set()
+            if killed:
+                await self._kill_amid_faults(run, mischief)
             await mischief.heal()
+            if killed:
+                await self._require_silence(run)
             await self._recover(run)
             await self._stop(run)
         finally:
@@ -211,6 +221,23 @@ class SeedRun:
             for tap in self.audit.taps.values():
                 tap.check_session_end()
         return True
+
+    async def _kill_amid_faults(self, run: VirtualRun, mischief: Mischief) -> None:
+        """Throw the kill switch while everything else goes wrong, with nobody there to rearm."""
+        mischief.dismiss_operator()
+        while run.bot.rearming:
+            await asyncio.sleep(_POLL_S)
+        run.bot.kill(KillReason.COMMAND, "simulated")
+        await asyncio.sleep(self._course.exponential(_KILLED_AMID_S))
+
+    async def _require_silence(self, run: VirtualRun) -> None:
+        """L3: with the venue reachable again a kill leaves nothing, and nothing comes back."""
+        audit, horizon_s = self.audit, _horizon_s(self._settings)
+        verified = await run.bot.kill_verified(None, horizon_s)
+        audit.expect(verified, "L3", f"a kill was not verified within {horizon_s:g} s of healing")
+        audit.expect(not self._resting(), "L3", "orders rest after a kill was verified")
+        stays = not await _within(lambda: bool(self._resting()), _STAYS_S)
+        audit.expect(stays, "L3", "an order came back after a kill was verified")
 
     async def _recover(self, run: VirtualRun) -> None:
         """L1 to L5: the world is well again, so must the bot be."""
@@ -222,14 +249,6 @@ class SeedRun:
             for found in self._disagreements():
                 audit.fail(found[:2], f"not within {horizon_s:g} s of healing: {found[4:]}")
         await self._require_quotes(run, "after healing")
-        if self._seed % 2:
-            run.bot.kill(KillReason.COMMAND, "simulated")
-            verified = await run.bot.kill_verified(None, horizon_s)
-            audit.expect(verified, "L3", f"a kill was not verified within {horizon_s:g} s")
-            stays = not await _within(lambda: bool(self._resting()), _STAYS_S)
-            audit.expect(stays, "L3", "an order rests after a kill was verified")
-            await run.bot.rearm()
-            await self._require_quotes(run, "after a kill and a rearm")
 
     async def _require_quotes(self, run: VirtualRun, when: str) -> None:
         """L4; an operator rearms what only an operator may."""
