@@ -225,8 +225,7 @@ class SeedRun:
     async def _kill_amid_faults(self, run: VirtualRun, mischief: Mischief) -> None:
         """Throw the kill switch while everything else goes wrong, with nobody there to rearm."""
         mischief.dismiss_operator()
-        while run.bot.rearming:
-            await asyncio.sleep(_POLL_S)
+        await _within(lambda: not run.bot.rearming, _horizon_s(self._settings))
         run.bot.kill(KillReason.COMMAND, "simulated")
         await asyncio.sleep(self._course.exponential(_KILLED_AMID_S))
 
