@@ -113,9 +113,10 @@ class Audit:
             tap = self.taps[symbol] = MarketAudit(self, symbol)
         return tap
 
-    def journal(self, symbol: str, *, keep: bool) -> AuditedJournal:
+    def journal(self, symbol: str) -> AuditedJournal:
         """A journal that has the books checked before every event."""
-        journal = AuditedJournal(self.market(symbol), keep=keep)
+        market = self.market(symbol)
+        journal = market.journal = AuditedJournal(market)
         self.journals[f"{len(self.journals)}/{symbol}"] = journal
         return journal
 
@@ -199,6 +200,7 @@ class MarketAudit:
         self._synced = not audit.journals  # the first session has nothing to catch up with
         self._last_ns = 0
         self._exposure = audit.exposure(symbol)
+        self.journal: AuditedJournal
         self._lives: dict[str, tuple[OrderStatus, int, int]] = {}
         self._concerned = ""
         self._orders_version = -1
@@ -431,14 +433,11 @@ class MarketAudit:
 
 
 class AuditedJournal(DigestJournal):
-    """Digests what is appended, has the books checked first, and keeps the last records.
+    """Keeps and digests what is appended, and has the books checked first."""
 
-    With `keep` it keeps every line as well, for a replay.
-    """
-
-    def __init__(self, market: MarketAudit, *, keep: bool) -> None:
+    def __init__(self, market: MarketAudit) -> None:
         """Serve one market of one session."""
-        super().__init__(keep=keep)
+        super().__init__(keep=True)
         self.market = market
         self._learnt_ns = 0
         self.kept: deque[Record] = deque(maxlen=_RECORDS_KEPT)

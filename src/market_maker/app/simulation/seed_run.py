@@ -44,8 +44,8 @@ _STAYS_S = 3.0
 _KILLED_AMID_S = 3.0
 """Mean time for which faults go on after a kill."""
 
-_CLOSE_S = 5.0
-"""What letting go may take beyond the deadline of a shutdown."""
+_CLOSE_S = 8.0
+"""What letting go, and a loop that stalls meanwhile, may take beyond the deadline of a shutdown."""
 
 _STOPS_AMID_FAULTS = 0.3
 """Share of seeds whose bot is told to stop while faults go on."""
@@ -112,6 +112,7 @@ class SeedRun:
         self._left_s = options.duration_s
         self._now_ns = EPOCH_NS
         self._venues: dict[str, FaultyVenue] = {}
+        self._past: dict[str, list[bytes]] = {}
         self._stragglers: list[tuple[str, Straggler]] = []
         self._replays = seed % _REPLAYED_EVERY == 0
         faulty = bool(self._plan.armed)
@@ -159,6 +160,7 @@ class SeedRun:
             start_ns=self._now_ns,
             journal=self._journal,
             wrap=self._wrap,
+            past={symbol: b"".join(lines) for symbol, lines in self._past.items()},
         )
         self._venues = {}
         if self._sessions > 1 and not any(key.startswith("ledger/") for key in self._store.values):
@@ -172,6 +174,8 @@ class SeedRun:
             for symbol, venue in self._venues.items()
             for straggler in venue.stragglers
         ]
+        for symbol, tap in self.audit.taps.items():
+            self._past.setdefault(symbol, []).append(tap.journal.lines)
         for task in run.loop.unhandled:
             self.audit.fail("S18", f"nobody saw: {task.get('message')}: {task.get('exception')!r}")
         if not over:
@@ -179,7 +183,7 @@ class SeedRun:
         return over
 
     def _journal(self, symbol: str) -> AuditedJournal:
-        return self.audit.journal(symbol, keep=self._replays)
+        return self.audit.journal(symbol)
 
     def _wrap(self, venue: Venue, symbol: str) -> Venue:
         faulty = FaultyVenue(venue, self._plan, self.audit.run.clock, self._pauses, self._skew)
@@ -282,7 +286,7 @@ class SeedRun:
             }
             if side not in resting and not reasons & _NAMED_SILENCE:
                 return False
-        return bool(resting)
+        return True
 
     async def _stop(self, run: VirtualRun) -> None:
         """L6 in a healthy world: a clean end with nothing resting and equal books."""

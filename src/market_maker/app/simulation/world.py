@@ -11,7 +11,7 @@ from market_maker.config.simulated_market import MarketModelConfig
 from market_maker.core.randomness import RandomStream
 
 _SPANS = {
-    "volatility_bps": (0.5, 4.0),
+    "volatility_bps": (0.3, 2.0),
     "jumps_per_hour": (1.0, 60.0),
     "noise_per_s": (0.5, 8.0),
     "informed_per_s": (0.5, 6.0),
