@@ -290,7 +290,10 @@ class MarketAudit:
         """S7 and S8 on our books and on the exchange's, L2 and S6 between them."""
         audit = self.audit
         ledger = self.strategy.parts.ledger
-        bid, ask = ledger.own_touch()
+        # An order known by a fill alone is a question, not something that we sent and priced.
+        sent = [order for order in ledger.live_orders() if not order.from_fill]
+        bid = max((order.worst_price() for order in sent if order.side is Side.BUY), default=0)
+        ask = min((order.worst_price() for order in sent if order.side is Side.SELL), default=0)
         if self._synced and bid and ask and bid >= ask:
             audit.fail("S8", f"own bid {bid} against own ask {ask}")
         levels = [order.level for order in ledger.live_orders() if order.level is not None]
