@@ -2,21 +2,19 @@
 
 The keys are read off the models, so a new key without a visible effect fails here. What one short
 run with default settings cannot show has a row in `CASES`: the value, the world in which it shows,
-and what surrounds it, or in `key_values`. The few keys of which only their component can
-tell within a test's time (`ON_COMPONENT`) are walked by the tests named in `DELEGATED`.
+and what surrounds it, or in `key_values`. A key that one market happens not to show may show in
+another of the same kind.
 """
 
 from __future__ import annotations
 
 import enum
-import importlib.util
 import json
 import socket
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -25,7 +23,7 @@ import pytest
 import worlds
 from bot_process import SOL, BotProcess
 from key_values import LIVELY as IN_LIVELY
-from key_values import ON_COMPONENT, PLAIN, STORMY
+from key_values import BESIDE, PLAIN, STORMY
 from prometheus_client import CollectorRegistry
 from pydantic.fields import FieldInfo
 
@@ -38,8 +36,6 @@ from market_maker.core.events import Timer
 from market_maker.runtime.http_server import HttpServer, HttpSources
 from market_maker.runtime.journal import FileJournal
 
-_TESTS = Path(__file__).parents[1]
-World = Callable[[Settings], str]
 Tree = dict[str, Any]
 
 LIVELY: Tree = {
@@ -56,7 +52,7 @@ class Case(NamedTuple):
     """A value, the world that shows its effect, and what else is set there."""
 
     value: object
-    world: World = worlds.plain
+    world: worlds.World = worlds.plain
     base: Tree = {}  # noqa: RUF012 - never written to
 
 
@@ -71,6 +67,11 @@ def under(section: str, value: object) -> Tree:
 def _lively(value: object, section: str = "", **base: object) -> Case:
     tree = merged(LIVELY, under(section, base)) if section else LIVELY
     return Case(value, worlds.lively, tree)
+
+
+def _stormy(value: object, section: str = "", **base: object) -> Case:
+    tree = merged(_STORM, under(section, base)) if section else _STORM
+    return Case(value, worlds.long, tree)
 
 
 _WIDE = {
@@ -131,10 +132,13 @@ CASES: dict[str, Case] = {
     "ledger.closed_order_retention_s": Case(200.0, worlds.old_fill),
     "ledger.adverse_horizon_s": _lively(1.0),
     "ledger.markout_horizons_s": _lively((0.5, 2.0)),
+    "signals.toxicity.toxic_interval_scale": _stormy(
+        0.05, "quoting.pipeline", min_interval_s=3.0
+    ),
     "risk.max_margin_utilisation": Case(0.001),
     "risk.max_position_qty": Case(3),
     "risk.min_liquidation_distance_bps": Case(500.0, worlds.lively, _WIDE),
-    "risk.zone_hysteresis": _lively(0.19, "risk", yellow_ratio=0.25, yellow_build_scale=0.0),
+    "risk.zone_hysteresis": _stormy(0.19, "risk", yellow_ratio=0.25, yellow_build_scale=0.0),
     "risk.yellow_build_scale": _lively(0.0),
     "risk.yellow_ratio": _lively(0.1),
     "risk.red_ratio": _lively(0.31),
@@ -147,7 +151,8 @@ CASES: dict[str, Case] = {
     "risk.max_order_notional_quote": Case(200),
     "risk.min_order_notional_quote": Case(300),
     "risk.max_drawdown": _lively(0.000002),
-    "risk.max_daily_loss": _lively(0.000002),
+    "risk.max_daily_loss": _stormy(0.000002),
+    "risk.request_window_s": _stormy(30.0),
     "risk.on_breach": _lively("exit", "risk", max_drawdown=0.000002),
     "risk.error_window_s": Case(2.0, worlds.refused, under("risk.error_halt_count", 4)),
     "risk.error_halt_count": Case(3, worlds.refused),
@@ -158,6 +163,7 @@ CASES: dict[str, Case] = {
     "risk.unexplained_confirmations": Case(4, worlds.meddled),
     "risk.balance_stale_s": Case(1.0),
     "runtime.private_stale_s": Case(0.3),
+    "runtime.rules_period_s": Case(2.0, worlds.ruled_anew),
     "journal.hold_period_s": Case(1.0),
     "runtime.resync_backoff_s": Case(1.0, worlds.reluctant),
     "runtime.resync_backoff_max_s": Case(0.3, worlds.reluctant),
@@ -180,23 +186,6 @@ CASES: dict[str, Case] = {
     "logging.info_lines_per_hour": Case(5, worlds.log_lines),
 }
 
-DELEGATED: dict[str, tuple[str, str]] = {
-    "signals": ("signals/test_signal_set.py", "test_every_setting_changes_what_is_read"),
-    "venue.simulated.market": (
-        "venues/test_market_core.py",
-        "test_every_key_of_the_model_changes_the_market",
-    ),
-    "quoting.ladder": (
-        "quoting/test_pricing_ladder.py",
-        "test_every_ladder_setting_changes_the_ladder",
-    ),
-    "quoting.pipeline": (
-        "quoting/test_reprice_pipeline.py",
-        "test_every_pipeline_setting_changes_some_decision",
-    ),
-}
-"""Section -> file and test that walk its keys on the component itself."""
-
 PROCESS = frozenset(
     {
         "runtime.stall_after_s",
@@ -212,26 +201,6 @@ PROCESS = frozenset(
     }
 )
 """Keys that only a process of its own can show: see the last tests of this file."""
-
-
-def _delegated(section: str) -> frozenset[str]:
-    """The keys that a section's own test walks."""
-    file, name = DELEGATED[section]
-    spec = importlib.util.spec_from_file_location(
-        f"delegated_{section.replace('.', '_')}", _TESTS / file
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    values = getattr(module, name).pytestmark[0].args[1]
-    keys = [key for value in values for key in (value if isinstance(value, dict) else [value])]
-    return frozenset(f"{section}.{key}" for key in keys)
-
-
-@cache
-def delegated_keys() -> frozenset[str]:
-    return frozenset().union(*(_delegated(section) for section in DELEGATED))
 
 
 def alternatives(field: FieldInfo) -> list[object]:
@@ -263,12 +232,12 @@ FIELDS: Mapping[str, FieldInfo] = {
     for name, field in model.model_fields.items()
 }
 
-_BASELINES: dict[str, str] = {}
+_BASELINES: dict[tuple[worlds.World, str], str] = {}
 
 
-def observed(world: World, tree: Tree) -> str:
+def observed(world: worlds.World, tree: Tree) -> str:
     """What a world shows; remembered, because many keys share what they are compared with."""
-    name = f"{world.__name__} {id(world)} {tree}"
+    name = world, str(tree)
     if name not in _BASELINES:
         _BASELINES[name] = world(Settings.model_validate(tree))
     return _BASELINES[name]
@@ -282,12 +251,24 @@ def valid(tree: Tree) -> Settings | None:
 
 
 def cases(key: str) -> list[Case]:
+    """What to try in turn: each case, then the same in another market."""
+    tried = _cases(key)
+    again = [
+        case._replace(world=worlds.ELSEWHERE[case.world])
+        for case in tried
+        if case.world in worlds.ELSEWHERE
+    ]
+    return tried + again
+
+
+def _cases(key: str) -> list[Case]:
     if key in CASES:
         return [CASES[key]]
+    beside = under(key.rpartition(".")[0], BESIDE.get(key, {}))
     for values, world, base in (
         (PLAIN, worlds.plain, {}),
         (IN_LIVELY, worlds.lively, LIVELY),
-        (STORMY, worlds.long, _STORM),
+        (STORMY, worlds.long, merged(_STORM, beside)),
     ):
         if key in values:
             return [Case(values[key], world, base)]
@@ -297,9 +278,6 @@ def cases(key: str) -> list[Case]:
 @pytest.mark.parametrize("key", [key for key in FIELDS if key not in PROCESS])
 @pytest.mark.scenario("SC51", "SC52", "INV7")
 def test_changing_a_key_changes_something(key: str) -> None:
-    if key in ON_COMPONENT:
-        assert key in delegated_keys()
-        return
     engine = under("quoting.engine", key.split(".")[1]) if key.startswith("engines.") else {}
     shown = False
     for case in cases(key):
@@ -312,9 +290,10 @@ def test_changing_a_key_changes_something(key: str) -> None:
 
 
 def test_the_tables_name_keys_that_exist() -> None:
-    tables = (set(CASES), set(PLAIN), set(IN_LIVELY), set(STORMY), set(ON_COMPONENT), set(PROCESS))
+    tables = (set(CASES), set(PLAIN), set(IN_LIVELY), set(STORMY), set(PROCESS))
     named = set().union(*tables)
-    assert named | delegated_keys() <= set(FIELDS)
+    assert named <= set(FIELDS)
+    assert set(BESIDE) <= set(STORMY)
     assert len(named) == sum(map(len, tables)), "a key stands in one table only"
 
 

@@ -50,6 +50,12 @@ from market_maker.venues.simulated.store import MemoryStore as ExchangeStore
 
 Work = Callable[[VirtualRun], Awaitable[object]]
 Wrap = Callable[[Venue, str], Venue]
+World = Callable[[Settings], str]
+
+_SEED = 7
+"""A market that opens about as volatile as configured; others open several times calmer or wilder."""
+
+_OTHER_SEED = 24
 
 
 class Recorder:
@@ -82,7 +88,7 @@ def observe(
     work: Work,
     wrap: Wrap | None = None,
     exchange: SimulatedExchange | None = None,
-    seed: int = 1,
+    seed: int = _SEED,
 ) -> str:
     """Run, and tell what the bot did, earned and measured."""
     run = VirtualRun(
@@ -109,17 +115,24 @@ def _trade(seconds: float) -> Work:
     return work
 
 
-def plain(settings: Settings) -> str:
-    return observe(settings, _trade(8.0))
+def _market(seconds: float, seed: int = _SEED) -> World:
+    def world(settings: Settings) -> str:
+        return observe(settings, _trade(seconds), seed=seed)
+
+    return world
 
 
-def lively(settings: Settings) -> str:
-    """Longer, for what needs fills, markouts and funding."""
-    return observe(settings, _trade(40.0))
+plain = _market(8.0)
+lively = _market(40.0)
+"""Longer, for what needs fills, markouts and funding."""
+long = _market(75.0)
 
-
-def long(settings: Settings) -> str:
-    return observe(settings, _trade(75.0))
+ELSEWHERE: dict[World, World] = {
+    plain: _market(8.0, _OTHER_SEED),
+    lively: _market(40.0, _OTHER_SEED),
+    long: _market(75.0, _OTHER_SEED),
+}
+"""The same on another seed, for what one market happens not to show."""
 
 
 def inherited(settings: Settings) -> str:
@@ -149,10 +162,21 @@ def stopped(settings: Settings) -> str:
 
 
 def _holding(settings: Settings, qty: int) -> SimulatedExchange:
-    exchange = SimulatedExchange.open(settings.venue.simulated, 1)
+    exchange = SimulatedExchange.open(settings.venue.simulated, _SEED)
     exchange.list_market(SOL)
     exchange.foreign_trade(SOL, Side.BUY, 15_000, qty)
     return exchange
+
+
+def ruled_anew(settings: Settings) -> str:
+    """The venue makes its tick coarser."""
+
+    async def work(run: VirtualRun) -> None:
+        await asyncio.sleep(4.0)
+        run.exchange.change_rules(msgspec.structs.replace(run.exchange.instrument(SOL), tick=3))
+        await asyncio.sleep(6.0)
+
+    return observe(settings, work)
 
 
 # Faults at the wire -------------------------------------------------------------------------------
@@ -185,7 +209,7 @@ class Lossy(Relay):
         )
 
 
-def _lossy(fate: str, first: int, count: int, seconds: float) -> Callable[[Settings], str]:
+def _lossy(fate: str, first: int, count: int, seconds: float) -> World:
     def world(settings: Settings) -> str:
         def wrap(venue: Venue, _symbol: str) -> Venue:
             return Lossy(venue, fate, first, count)

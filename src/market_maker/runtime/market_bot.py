@@ -446,7 +446,7 @@ class MarketBot:
     def _start_repairs(self) -> None:
         """Each kind of repair has a task and a backoff of its own: none waits for another."""
         on_rules = partial(self._hooks.on_rules, self.symbol)
-        rules = RulesWatch(self.venue, self.strategy, on_rules, self._deadline_s)
+        rules = RulesWatch(self.venue, self.strategy, on_rules, self._queries)
         actions: dict[Repair, Callable[[str], Coroutine[None, None, object]]] = {
             Repair.RESYNC: self.reconciler.resync,
             Repair.RESUBSCRIBE: self._resubscribe,

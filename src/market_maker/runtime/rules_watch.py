@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from market_maker.core.errors import VenueUnavailableError
+from market_maker.core.errors import QueryFailedError
 from market_maker.core.instrument import Instrument
 from market_maker.runtime.components import Repair
+from market_maker.runtime.queries import Queries
 from market_maker.runtime.strategy import Strategy
 from market_maker.venues.base import Venue
 
@@ -24,13 +25,13 @@ class RulesWatch:
         venue: Venue,
         strategy: Strategy,
         on_rules: Callable[[Instrument], None],
-        deadline_s: float,
+        queries: Queries,
     ) -> None:
         """Tell `on_rules` of rules that differ from those in force."""
         self._venue = venue
         self._strategy = strategy
         self._on_rules = on_rules
-        self._deadline_s = deadline_s
+        self._queries = queries
 
     async def run(self, period_s: float) -> None:
         """Ask every `period_s`, like anybody else who wants the rules read again."""
@@ -41,9 +42,8 @@ class RulesWatch:
     async def look(self, _detail: str) -> None:
         """Read the rules; a venue that does not answer is asked again next time."""
         try:
-            async with asyncio.timeout(self._deadline_s):
-                instrument = await self._venue.load_instrument()
-        except (TimeoutError, VenueUnavailableError):
+            instrument = await self._queries.ask(self._venue.load_instrument)
+        except QueryFailedError:
             return
         if instrument != self._strategy.parts.market.instrument:
             self._on_rules(instrument)
