@@ -18,9 +18,11 @@ from market_maker.app.virtual import VirtualRun
 from market_maker.core.commands import Approved
 from market_maker.core.errors import ExitCode, QueryFailedError
 from market_maker.core.events import RejectReason, RequestOutcome
-from market_maker.core.instrument import NANOS, Instrument
+from market_maker.core.instrument import MONEY_SCALE, NANOS, Instrument
 from market_maker.core.reasons import HaltReason
+from market_maker.core.side import Side
 from market_maker.core.units import Grid
+from market_maker.runtime.stores import MemoryStore
 from market_maker.venues.base import Venue
 
 PERIOD_S = 5.0
@@ -206,3 +208,39 @@ def test_the_watch_obeys_a_retry_after(tmp_path: Path) -> None:
         assert second - first >= 3.0
 
     drive(work, 245, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "units", [{"price_quantum": Decimal("0.02")}, {"contract_size": Decimal(10)}], ids=str
+)
+def test_a_restart_in_other_units_opens_new_books_and_keeps_the_losses(
+    units: dict[str, object],
+) -> None:
+    """What the old books say would be worth something else in the new units."""
+    store = MemoryStore()
+
+    async def first(run: VirtualRun) -> int:
+        run.exchange.foreign_trade(SOL, Side.BUY, 15_000, 200)
+        await asyncio.sleep(20.0)
+        change(run, **units)
+        await until(lambda: HaltReason.RULES_CHANGED in halts(run), PERIOD_S + 1.0)
+        assert await run.stop() is ExitCode.CLEAN
+        return run.bot.account.pnl
+
+    async def second(run: VirtualRun) -> None:
+        await until(lambda: resting(run) > 0, 30.0)
+        await asyncio.sleep(5.0)
+        ledger = bot_of(run).strategy.parts.ledger
+        assert ledger.position == run.exchange.position(SOL)
+        assert ledger.trading_pnl + pnl == run.bot.account.pnl
+        assert abs(ledger.trading_pnl) < 10 * MONEY_SCALE
+        assert [entry[1] for entry in run.log] == ["books_reopened"]
+        assert await run.stop() is ExitCode.CLEAN
+
+    settings = configured(runtime={"rules_period_s": PERIOD_S})
+    run = VirtualRun(settings, seed=7, store=store)
+    pnl = run.run(first)
+    later_ns = run.clock.now_ns() + NANOS
+    VirtualRun(
+        settings, seed=7, store=store, exchange=run.exchange, start_ns=later_ns
+    ).run(second)

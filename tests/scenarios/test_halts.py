@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 
+import msgspec
 import pytest
 from driving import SOL, always, bot_of, halts, quotes_both_sides, resting, state_of, until
 from meddling import Wire, drive
@@ -28,6 +30,7 @@ from market_maker.core.events import (
 from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import BotState, HaltReason, KillReason, Resting
 from market_maker.core.side import Side
+from market_maker.runtime.components import Repair
 from market_maker.venues.simulated.rules import OrderRequest
 
 Trigger = Callable[[VirtualRun, Wire], None]
@@ -134,6 +137,12 @@ def _nonsense(run: VirtualRun, _wire: Wire) -> None:
     bot_of(run).deliver("not an event")  # type: ignore[arg-type] # that is the point
 
 
+def _rules_changed(run: VirtualRun, _wire: Wire) -> None:
+    other = msgspec.structs.replace(run.exchange.instrument(SOL), contract_size=Decimal(2))
+    run.exchange.change_rules(other)
+    bot_of(run).strategy.ask(Repair.RULES, "test")
+
+
 def _killed(run: VirtualRun, _wire: Wire) -> None:
     run.bot.kill(KillReason.COMMAND, "test")
 
@@ -165,6 +174,7 @@ TRIGGERS: dict[HaltReason, Trigger] = {
     HaltReason.TASK_DIED: _dead_task,
     HaltReason.INVARIANT: _nonsense,
     HaltReason.MARKET_CLOSED: _answers(RejectReason.MARKET_CLOSED, 1),
+    HaltReason.RULES_CHANGED: _rules_changed,
     HaltReason.KILLED: _killed,
     HaltReason.STOPPING: _stopping,
 }
@@ -215,7 +225,8 @@ def test_a_halt_does_to_resting_orders_what_it_declares(reason: HaltReason) -> N
         wire.on_event = wire.sink
 
     quiet = {"market": {"noise_per_s": 0.01, "informed_per_s": 0.01, "volatility_bps": 0.05}}
-    drive(work, 221, meddled=reason is HaltReason.OVER_LIMIT, venue={"simulated": quiet})
+    meddled = reason in {HaltReason.OVER_LIMIT, HaltReason.RULES_CHANGED}
+    drive(work, 221, meddled=meddled, venue={"simulated": quiet})
 
 
 # What ends a halt ---------------------------------------------------------------------------------

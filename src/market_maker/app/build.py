@@ -23,6 +23,7 @@ from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.reasons import HaltReason
 from market_maker.ledger.client_ids import market_tag
 from market_maker.ledger.ledger import Ledger
+from market_maker.ledger.snapshot import counts_in
 from market_maker.market.market import Market
 from market_maker.quoting.post_only_safety import PostOnlySafety
 from market_maker.quoting.pricing_engine import PricingEngine
@@ -268,12 +269,19 @@ async def open_ledger(
     venue: Venue,
     opening: Opening,
 ) -> Ledger:
-    """Continue the market's books, or open new ones on the position that the venue reports."""
+    """Continue the market's books, or open new ones on the position that the venue reports.
+
+    Books in units that the venue no longer uses mean nothing any more: the account's memory of
+    losses goes on, their own history ends.
+    """
     tag = market_tag(settings.account.tag, instrument.symbol)
     now_ns = session.clock.now_ns()
     data = session.state.load_ledger(session.scope, instrument.symbol)
-    if data is not None:
+    if data is not None and counts_in(data, instrument.units):
         return Ledger.restore(instrument, settings.ledger, tag, session.epoch, data, now_ns)
+    if data is not None:
+        detail = f"{instrument.symbol}: the venue changed what prices or sizes count in"
+        session.on_log("warning", "books_reopened", f"{detail}; the profit so far is kept as a sum")
     ledger = Ledger(instrument, settings.ledger, tag, session.epoch)
     position = await opening.ask(venue.position)
     fills = await opening.ask(partial(venue.fills, 0))

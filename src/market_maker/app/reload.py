@@ -10,16 +10,13 @@ from __future__ import annotations
 from market_maker.app.build import recorded_settings, retuned
 from market_maker.config.schema import Settings
 from market_maker.core.errors import UnusableError
-from market_maker.core.instrument import Instrument
+from market_maker.core.instrument import UNITS, Instrument
 from market_maker.core.reasons import HaltReason
 from market_maker.runtime.bot import Bot, TradedMarket
 from market_maker.runtime.components import Components
 
 TUNABLE = frozenset({"risk", "quoting", "engines", "shutdown", "kill", "markets"})
 """Sections that a running bot can take over."""
-
-_UNITS = ("kind", "base", "quote", "settle", "price_quantum", "qty_quantum", "contract_size")
-"""What the books count in, as far as an instrument says it."""
 
 
 def reload(bot: Bot, new: Settings) -> None:
@@ -49,7 +46,7 @@ def change_rules(bot: Bot, symbol: str, instrument: Instrument) -> None:
     """Go on under other rules of a market; a change of its units needs a restart."""
     market = bot.markets[symbol]
     old = market.bot.strategy.parts.market.instrument
-    changed = [name for name in _UNITS if getattr(old, name) != getattr(instrument, name)]
+    changed = [name for name in UNITS if getattr(old, name) != getattr(instrument, name)]
     if changed:
         market.bot.fail(HaltReason.RULES_CHANGED, f"the venue changed {', '.join(changed)}")
         return

@@ -19,6 +19,10 @@ NANOS = 1_000_000_000
 """Nanoseconds in a second."""
 
 
+UNITS = ("kind", "base", "quote", "settle", "price_quantum", "qty_quantum", "contract_size")
+"""What books count in, as far as an instrument says it; its rules are everything else."""
+
+
 class InstrumentKind(StrEnum):
     """How a position is valued and what backs it."""
 
@@ -64,6 +68,15 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         if min(self.tick, self.lot, self.min_qty) < 1:
             msg = f"{self.symbol}: tick, lot and minimum must be at least one quantum"
             raise ValueError(msg)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """What books of this market count in, alike for equal values however they are written."""
+        values = (getattr(self, name) for name in UNITS)
+        return tuple(
+            f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+            for value in values
+        )
 
     @property
     def has_margin(self) -> bool:

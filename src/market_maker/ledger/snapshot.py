@@ -55,8 +55,9 @@ class FillTotals(msgspec.Struct):
 
 
 class LedgerState(msgspec.Struct, kw_only=True):
-    """Everything that a restart must not forget."""
+    """Everything that a restart must not forget; `units` are those of the instrument."""
 
+    units: tuple[str, ...] = ()
     position: PositionState = msgspec.field(default_factory=PositionState)
     attribution: AttributionState = msgspec.field(default_factory=AttributionState)
     markouts: MarkoutState | None = None
@@ -89,3 +90,8 @@ def decode_state(data: bytes) -> LedgerState:
     except msgspec.DecodeError as error:
         msg = f"ledger snapshot cannot be read: {error}"
         raise UnusableError(msg) from error
+
+
+def counts_in(data: bytes, units: tuple[str, ...]) -> bool:
+    """Whether a snapshot counts in these units; one that does not say is taken to."""
+    return decode_state(data).units in ((), units)

@@ -139,6 +139,7 @@ class Valuation:
 
     def save(self, state: LedgerState) -> None:
         """Write everything worth keeping into a snapshot."""
+        state.units = self._payoff.instrument.units
         state.position = self.position.state
         state.attribution = self._attribution.state()
         state.markouts = self._markouts.state()
