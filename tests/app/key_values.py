@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+Tree = dict[str, object]
+
 PLAIN: dict[str, object] = {
     "engines.avellaneda-stoikov.holding_s": 30.0,
     "engines.avellaneda-stoikov.level_spacing": 0.25,
@@ -203,12 +205,12 @@ STORMY: dict[str, object] = {
     "venue.simulated.market.jumps_per_hour": 60.0,
 }
 
-_QUICK_TREND = {"fast_s": 2.0, "slow_s": 6.0, "drift_s": 4.0, "z_floor": 0.1, "z_full": 0.6}
-_CHOPPY = _QUICK_TREND | {"whipsaw_flips": 1.0}
-_WARM_GUARD = {"warm_up_s": 10.0, "bucket_s": 2.0, "buckets": 5, "history_s": 60.0}
-_QUICK_CLASSES = {"dwell_s": 2.0, "horizons_s": (10.0, 30.0, 60.0, 120.0)}
+_QUICK_TREND: Tree = {"fast_s": 2.0, "slow_s": 6.0, "drift_s": 4.0, "z_floor": 0.1, "z_full": 0.6}
+_CHOPPY: Tree = _QUICK_TREND | {"whipsaw_flips": 1.0}
+_WARM_GUARD: Tree = {"warm_up_s": 10.0, "bucket_s": 2.0, "buckets": 5, "history_s": 60.0}
+_QUICK_CLASSES: Tree = {"dwell_s": 2.0, "horizons_s": (10.0, 30.0, 60.0, 120.0)}
 
-BESIDE: dict[str, dict[str, object]] = {
+BESIDE: dict[str, Tree] = {
     "signals.intensity.min_orders": {"min_deep_orders": 5},
     "signals.toxicity.loss_bps": _WARM_GUARD,
     "signals.toxicity.one_sided_share": _WARM_GUARD

@@ -22,8 +22,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import pytest
 import worlds
 from bot_process import SOL, BotProcess
-from key_values import LIVELY as IN_LIVELY
 from key_values import BESIDE, PLAIN, STORMY
+from key_values import LIVELY as IN_LIVELY
 from prometheus_client import CollectorRegistry
 from pydantic.fields import FieldInfo
 
@@ -132,9 +132,7 @@ CASES: dict[str, Case] = {
     "ledger.closed_order_retention_s": Case(200.0, worlds.old_fill),
     "ledger.adverse_horizon_s": _lively(1.0),
     "ledger.markout_horizons_s": _lively((0.5, 2.0)),
-    "signals.toxicity.toxic_interval_scale": _stormy(
-        0.05, "quoting.pipeline", min_interval_s=3.0
-    ),
+    "signals.toxicity.toxic_interval_scale": _stormy(0.05, "quoting.pipeline", min_interval_s=3.0),
     "risk.max_margin_utilisation": Case(0.001),
     "risk.max_position_qty": Case(3),
     "risk.min_liquidation_distance_bps": Case(500.0, worlds.lively, _WIDE),

@@ -70,7 +70,9 @@ def known(run: VirtualRun) -> Instrument:
 def on_grid(run: VirtualRun) -> bool:
     grid = Grid(run.exchange.instrument(SOL))
     orders = run.exchange.open_orders(SOL)
-    return len(orders) == 6 and all(order.price % grid.tick_at(order.price) == 0 for order in orders)
+    return len(orders) == 6 and all(
+        order.price % grid.tick_at(order.price) == 0 for order in orders
+    )
 
 
 def drive(
@@ -241,6 +243,4 @@ def test_a_restart_in_other_units_opens_new_books_and_keeps_the_losses(
     run = VirtualRun(settings, seed=7, store=store)
     pnl = run.run(first)
     later_ns = run.clock.now_ns() + NANOS
-    VirtualRun(
-        settings, seed=7, store=store, exchange=run.exchange, start_ns=later_ns
-    ).run(second)
+    VirtualRun(settings, seed=7, store=store, exchange=run.exchange, start_ns=later_ns).run(second)

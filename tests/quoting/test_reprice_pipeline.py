@@ -100,6 +100,16 @@ def test_a_move_beyond_tolerance_is_amended(
     assert decision == Decision(Action.AMEND, R.SMALL_MOVE, target.price, 160)
 
 
+def test_what_filled_in_parts_of_another_lot_is_replaced_instead_of_amended(
+    decide: Decide, instrument: Instrument
+) -> None:
+    """An amend states the filled part too, and no total on the new lot has it."""
+    for filled, action in ((7, Action.CANCEL), (10, Action.AMEND)):
+        coarse = RepricePipeline(PipelineConfig(), replace(instrument, lot=10))
+        resting = order(BID, 4, remaining=160 - filled)
+        assert decide(BID, resting, using=coarse).action is action
+
+
 def test_the_regime_scales_tolerance_and_interval(decide: Decide, readings: Readings) -> None:
     wild = replace(
         readings, volatility=replace(readings.volatility, tolerance_scale=3.0, interval_scale=4.0)

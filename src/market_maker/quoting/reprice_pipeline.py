@@ -198,7 +198,9 @@ class RepricePipeline:
                 return held
         shift = abs(target.price - resting.price)
         small = shift <= config.amend_max_bps * _BPS * 0.5 * view.mid2
-        amends = self._can_amend and small
+        filled = resting.qty - resting.remaining
+        # What filled before the lot changed leaves no total that would be on the new one.
+        amends = self._can_amend and small and filled % self._grid.instrument.lot == 0
         cost = _AMEND_COST if amends else _REPLACE_COST
         if not urgent:
             delay_ns = self._budget.wait_ns(cost, target.level.index, now_ns)
@@ -217,7 +219,6 @@ class RepricePipeline:
         memory.moved_ns = now_ns
         memory.moving = False
         if amends:
-            filled = resting.qty - resting.remaining
             reason = DecisionReason.SMALL_MOVE if shift else DecisionReason.SIZE_CHANGED
             return Decision(
                 Action.AMEND, reason, target.price, filled + target.qty, target.reduce_only
