@@ -1,6 +1,6 @@
 """Values that show what a key does to a whole bot, by the market in which they show it.
 
-`test_every_key` runs them: eight quiet seconds, forty lively ones, or a minute and a quarter of storm.
+`test_every_key` runs them: eight quiet seconds, forty lively ones, or a minute of storm.
 """
 
 from __future__ import annotations

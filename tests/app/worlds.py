@@ -125,12 +125,12 @@ def _market(seconds: float, seed: int = _SEED) -> World:
 plain = _market(8.0)
 lively = _market(40.0)
 """Longer, for what needs fills, markouts and funding."""
-long = _market(75.0)
+long = _market(60.0)
 
 ELSEWHERE: dict[World, World] = {
     plain: _market(8.0, _OTHER_SEED),
     lively: _market(40.0, _OTHER_SEED),
-    long: _market(75.0, _OTHER_SEED),
+    long: _market(60.0, _OTHER_SEED),
 }
 """The same on another seed, for what one market happens not to show."""
 
