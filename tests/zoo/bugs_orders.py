@@ -161,11 +161,6 @@ ORDER_BUGS = (
                 "        if target is OrderStatus.UNKNOWN:\n"
                 "            self._slots.pop(record.level, None)\n",
             ),
-            Edit(
-                "ledger.orders",
-                "from market_maker.ledger.order_lifecycle import TERMINAL, OrderEvent,",
-                "from market_maker.ledger.order_lifecycle import TERMINAL, OrderEvent,",
-            ),
         ),
         faults="response_lost",
         breaks=("S7",),

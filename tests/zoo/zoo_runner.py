@@ -40,15 +40,18 @@ def options_for(bug: Bug) -> Options:
     )
 
 
-def judge(seed: int, options: Options) -> tuple[str, ...]:
-    """What breaks under one seed; an exception that nobody caught breaks something as well."""
+def judge(seed: int, options: Options) -> dict[str, str]:
+    """Statements that break under one seed, each with what was found first.
+
+    An exception that nobody caught breaks something as well: it stands under its own name.
+    """
     from market_maker.app.simulation.seed_run import SeedRun
 
     try:
         report = SeedRun(seed, options).run()
     except Exception as error:  # noqa: BLE001 - whatever a bug raises, it was found
-        return (f"{type(error).__name__}: {error}",)
-    return tuple(f"{each.statement}: {each.detail}" for each in report.violations)
+        return {type(error).__name__: str(error)}
+    return {each.statement: str(each) for each in reversed(report.violations)}
 
 
 def main() -> None:

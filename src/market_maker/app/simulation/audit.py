@@ -15,6 +15,8 @@ from typing import cast, get_args
 
 import msgspec
 
+from market_maker.app.simulation.feed_audit import FeedAudit, priced_from_own
+from market_maker.app.simulation.halt_audit import HaltAudit, is_last_exit
 from market_maker.app.virtual import VirtualRun
 from market_maker.core.commands import Approved
 from market_maker.core.events import (
@@ -31,7 +33,8 @@ from market_maker.core.side import Side
 from market_maker.core.units import Grid
 from market_maker.ledger.order_lifecycle import TERMINAL, OrderStatus
 from market_maker.runtime.journal import DigestJournal
-from market_maker.runtime.journal_records import CallMade, Record
+from market_maker.runtime.journal_records import CallMade, GateChanged, Record
+from market_maker.runtime.market_bot import TICK_NS, MarketBot
 from market_maker.runtime.strategy import Strategy
 
 _KEPT = 40
@@ -204,11 +207,21 @@ class MarketAudit:
         self._lives: dict[str, tuple[OrderStatus, int, int]] = {}
         self._concerned = ""
         self._orders_version = -1
+        settings = audit.run.settings
+        # A stall is noticed when it is over, silence by the next tick.
+        stale_s = settings.market.stale_after_s + settings.runtime.stall_after_s
+        self.feeds = FeedAudit(int(stale_s * NANOS) + TICK_NS)
+        self._halts = HaltAudit()
+
+    @property
+    def bot(self) -> MarketBot:
+        """The market's own."""
+        return self.audit.run.bot.markets[self.symbol].bot
 
     @property
     def strategy(self) -> Strategy:
         """The bot's."""
-        return self.audit.run.bot.markets[self.symbol].bot.strategy
+        return self.bot.strategy
 
     @property
     def instrument(self) -> Instrument:
@@ -229,9 +242,11 @@ class MarketAudit:
         if now_ns < self._last_ns:
             audit.fail("S17", f"{type(event).__name__} goes back in time")
         self._last_ns = now_ns
+        self.feeds.hear(event, now_ns)
         if self.symbol not in audit.run.bot.markets:
             return
         self.check()
+        self._check_halts(now_ns)
         if not isinstance(event, BookDelta | TradePrint):
             self._concerned = getattr(event, "client_id", "")
 
@@ -249,6 +264,15 @@ class MarketAudit:
         if ledger.orders_version != self._orders_version:
             self._orders_version = ledger.orders_version
             self._check_own_book()
+
+    def _check_halts(self, now_ns: int) -> None:
+        """S11: a halt takes away what it does not keep; L3: after a kill nothing rests."""
+        audit = self.audit
+        record = self._halts.neglected(self.strategy, audit.run.bot.account.rates, now_ns)
+        if record is not None:
+            audit.fail("S11", "a halt lets an order rest", record.client_id)
+        if self.bot.killed.is_set() and audit.run.exchange.open_orders(self.symbol):
+            audit.fail("L3", "an order rests after the kill was complete")
 
     def _check_exposure(self, strategy: Strategy) -> None:
         """S1 and S2: what the exchange could do to us is inside what we reckon with."""
@@ -361,11 +385,19 @@ class MarketAudit:
             far = view.touch_ask if order.side is Side.BUY else view.touch_bid
             passive = order.side * (order.price - far) < 0
             audit.expect(passive, "S9", f"{order.price} crosses {far}", client_id)
+            doubt = self.feeds.doubts_about_book(audit.run.clock.now_ns())
+            doubt = doubt or priced_from_own(self.strategy)
+            audit.expect(not doubt, "S10", doubt, client_id)
         if not (order.reduce_only and order.level is None):
             closed = ", ".join(parts.gate.reasons)
             audit.expect(parts.gate.is_open, "S11", f"sent while halted: {closed}", client_id)
             killed = audit.run.bot.account.kill.engaged
             audit.expect(not killed, "S11", "sent while killed", client_id)
+            unsynced = self.feeds.unsynced
+            audit.expect(not unsynced, "S11", "sent before a resync of the private feed", client_id)
+        elif is_last_exit(self.strategy, audit.run.settings.risk.emergency_ratio):
+            resting = len(audit.run.exchange.open_orders(self.symbol))
+            audit.expect(not resting, "L6", f"an exit while {resting} orders rest", client_id)
         self._judge_limit(order, enlarges=not amends or order.qty > record.qty)
 
     def _judge_limit(self, order: Approved, *, enlarges: bool) -> None:
@@ -382,6 +414,11 @@ class MarketAudit:
     def cancelling(self) -> None:
         """S12 for cancels."""
         self.audit.sending(order=False)
+
+    def disarming(self) -> None:
+        """L6: the dead-man's switch stays armed until nothing rests."""
+        resting = len(self.audit.run.exchange.open_orders(self.symbol))
+        self.audit.expect(not resting, "L6", f"disarmed while {resting} orders rest")
 
     # -- ends ---------------------------------------------------------------------------
 
@@ -412,6 +449,13 @@ class MarketAudit:
         ]
         if unknown:
             found.append(f"L5: unknown: {', '.join(unknown)}")
+        ghosts = [
+            order.client_id
+            for order in ledger.live_orders()
+            if order.status is OrderStatus.OPEN and order.client_id not in theirs
+        ]
+        if ghosts:
+            found.append(f"L1: only in our books: {', '.join(ghosts)}")
         return tuple(found)
 
     def check_fills(self) -> None:
@@ -456,5 +500,7 @@ class AuditedJournal(DigestJournal):
                 self._learnt_ns = record.now_ns
             elif record.name == "adopt_position":
                 self.market.adopted()
+        elif type(record) is GateChanged:
+            self.market.feeds.follow(record)
         self.kept.append(record)
         super().append(record)

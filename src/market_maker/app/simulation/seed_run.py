@@ -20,7 +20,9 @@ from market_maker.app.simulation.trace import trace_lines
 from market_maker.app.simulation.world import weather
 from market_maker.app.virtual import EPOCH_NS, VirtualRun
 from market_maker.config.schema import Settings
+from market_maker.core.commands import Approved
 from market_maker.core.errors import ExitCode
+from market_maker.core.events import RequestKind
 from market_maker.core.instrument import NANOS
 from market_maker.core.randomness import RandomStream
 from market_maker.core.reasons import BotState, DecisionReason, KillReason
@@ -115,6 +117,7 @@ class SeedRun:
         self._past: dict[str, list[bytes]] = {}
         self._stragglers: list[tuple[str, Straggler]] = []
         self._replays = seed % _REPLAYED_EVERY == 0
+        self._killed = False
         faulty = bool(self._plan.armed)
         self._stops_amid = faulty and self._course.uniform() < _STOPS_AMID_FAULTS
 
@@ -168,6 +171,7 @@ class SeedRun:
         self.audit.began_s = (self._now_ns - EPOCH_NS) / NANOS
         self.audit.watch(run)
         over = run.run(self._live, at_once=True)
+        self._killed = run.bot.account.kill.engaged
         self._now_ns = run.clock.now_ns()
         self._stragglers = [
             (symbol, straggler)
@@ -193,6 +197,8 @@ class SeedRun:
     # -- one session --------------------------------------------------------------------
 
     async def _live(self, run: VirtualRun) -> bool:
+        forgotten = self._killed and not run.bot.account.kill.engaged
+        self.audit.expect(not forgotten, "L3", "a restart forgot that the kill switch was engaged")
         for symbol, straggler in self._stragglers:
             self._venues[symbol].resume(straggler)
         mischief = Mischief(run, self._plan, self.audit, self._venues, self._pauses, self._skew)
@@ -309,6 +315,19 @@ class SeedRun:
         audit.expect(took_s <= most_s, "L6", f"the shutdown took {took_s:.1f} s of {most_s:g} s")
         honest = code is ExitCode.ORDERS_MAY_REST or not self._resting()
         audit.expect(honest, "L6", f"ended with {code.name} while orders rest")
+        late = [] if code is ExitCode.ORDERS_MAY_REST else self._late_orders()
+        audit.expect(not late, "L6", f"ended with {code.name}, still on their way: {late}")
+
+    def _late_orders(self) -> list[str]:
+        """New orders that have yet to reach the exchange."""
+        return [
+            straggler.request.client_id
+            for symbol, venue in self._venues.items()
+            for straggler in venue.stragglers
+            if isinstance(straggler.request, Approved)
+            and straggler.request.kind is RequestKind.SUBMIT
+            and self._exchange.order(symbol, straggler.request.client_id) is None
+        ]
 
     def _resting(self) -> int:
         return sum(len(self._exchange.open_orders(symbol)) for symbol in self._options.markets)

@@ -110,5 +110,7 @@ class Tap:
         return await self._inner.server_time_ns()
 
     async def arm_dead_man(self, timeout_s: float) -> bool:
-        """Arm the dead-man's switch."""
+        """Arm the dead-man's switch, or judge and disarm it."""
+        if not timeout_s:
+            self._market.disarming()
         return await self._inner.arm_dead_man(timeout_s)

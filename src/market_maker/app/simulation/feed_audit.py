@@ -1,0 +1,89 @@
+"""What a bot may believe of its feeds, worked out apart from the bot.
+
+Owns a second opinion on the age and the sequence of the book feed and on whether the private feed
+was lost since the last resync. It is told what the bot is told. Where the bot may know
+better it keeps quiet.
+"""
+
+from __future__ import annotations
+
+from market_maker.core.events import (
+    BookDelta,
+    BookSnapshot,
+    Event,
+    Feed,
+    FeedStatus,
+    Heartbeat,
+)
+from market_maker.core.reasons import HaltReason
+from market_maker.core.side import Side
+from market_maker.runtime.journal_records import GateChanged
+from market_maker.runtime.strategy import Strategy
+
+_LEVELS = 50
+"""Public levels among which a price is looked for."""
+
+
+class FeedAudit:
+    """One market's feeds in one session; a book is stale after `stale_ns` without a message."""
+
+    def __init__(self, stale_ns: int) -> None:
+        """Begin before anything was heard."""
+        self._stale_ns = stale_ns
+        self._heard_ns: int | None = None
+        self._seq: int | None = None
+        self._gapped = False
+        self._unsynced = False
+
+    def hear(self, event: Event, now_ns: int) -> None:
+        """Note what the bot is about to hear."""
+        match event:
+            case BookSnapshot():
+                self._heard_ns = now_ns
+                self._seq = max(event.seq, self._seq or 0)
+                self._gapped = False
+            case BookDelta():
+                self._heard_ns = now_ns
+                if self._seq is not None:
+                    self._gapped |= event.prev_seq > self._seq
+                    self._seq = max(event.seq, self._seq)
+            case Heartbeat(feed=Feed.BOOK):
+                self._heard_ns = now_ns
+            case FeedStatus(feed=Feed.BOOK, up=False):
+                self._seq, self._gapped = None, True
+            case FeedStatus(feed=Feed.PRIVATE, up=False):
+                self._unsynced = True
+            case _:
+                pass
+
+    def follow(self, change: GateChanged) -> None:
+        """Note that a resync ended: it asked the venue for what the private feed missed."""
+        if change.reason is HaltReason.SYNCING and not change.closed:
+            self._unsynced = False
+
+    def doubts_about_book(self, now_ns: int) -> str:
+        """Why no quote may be priced from the book now; empty if it may be good."""
+        if self._gapped:
+            return "the book misses a change"
+        if self._heard_ns is not None and now_ns - self._heard_ns > self._stale_ns:
+            return f"the book feed said nothing for {(now_ns - self._heard_ns) / 1e9:.1f} s"
+        return ""
+
+    @property
+    def unsynced(self) -> bool:
+        """Whether the private feed was lost and nobody has asked since what it missed."""
+        return self._unsynced
+
+
+def priced_from_own(strategy: Strategy) -> str:
+    """Whether a best price of the view counts size of ours as others'; empty if not."""
+    view, parts = strategy.view, strategy.parts
+    own = parts.ledger.own_levels()
+    for side, price, qty in (
+        (Side.BUY, view.best_bid, view.bid_qty),
+        (Side.SELL, view.best_ask, view.ask_qty),
+    ):
+        ours = own.get((side, price), 0)
+        if ours and qty + ours > dict(parts.market.levels(side, _LEVELS)).get(price, 0):
+            return f"the best {side.name.lower()} price {price} is our own"
+    return ""
