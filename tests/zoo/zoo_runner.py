@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 SEEDS = 60
 DURATION_S = 30.0
 
-_BRISK = Path(__file__).parents[1] / "simulation" / "brisk.toml"
+INTENSITY = 4.0
+"""How much more often faults strike than in a simulation of everything at once."""
+
+_FILES = (
+    Path(__file__).parents[1] / "simulation" / "brisk.toml",
+    Path(__file__).with_name("crowded.toml"),
+)
 
 
 def options_for(bug: Bug) -> Options:
@@ -32,11 +38,12 @@ def options_for(bug: Bug) -> Options:
 
     flags = {tuple(key.split(".")): (key, value) for key, value in bug.keys.items()}
     return Options(
-        settings=load(files=[_BRISK], flags=flags).settings,
+        settings=load(files=_FILES, flags=flags).settings,
         markets=("SOL-USD",),
         faults=parse_faults(bug.faults),
         duration_s=DURATION_S,
         certain=True,
+        intensity=INTENSITY,
     )
 
 

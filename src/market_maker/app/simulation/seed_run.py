@@ -76,6 +76,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     duration_s: float
     certain: bool = False
+    intensity: float = 1.0
 
 
 class SeedReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +107,9 @@ class SeedRun:
         own = {name: settings.for_market(name).venue.simulated for name in options.markets}
         self._exchange = open_exchange(settings.venue.simulated, seed, own)
         self._store = MemoryStore()
-        self._plan = Plan(seed, options.faults, certain=options.certain)
+        self._plan = Plan(
+            seed, options.faults, certain=options.certain, intensity=options.intensity
+        )
         self._course = RandomStream(seed, "course")
         self._pauses = Pauses()
         self._skew = Skew()

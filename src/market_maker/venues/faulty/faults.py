@@ -137,6 +137,7 @@ TIMED = tuple(fault for fault in Fault if fault in SPELLS or fault in EVENTS)
 """Faults that come by the clock, in the catalogue's order."""
 
 _LEAST_CHANCE, _MOST_CHANCE = 0.005, 0.15
+_CHANCE_LIMIT = 0.5
 _SHORTEST_MEAN_S, _LONGEST_MEAN_S = 10.0, 120.0
 
 
@@ -157,10 +158,18 @@ class Plan:
     """The faults of one seed: armed or not, how likely at each occasion or how far apart in time.
 
     With `certain` every allowed fault is armed; otherwise each seed arms about half of them, for
-    a bot that survives one mixture may stumble over another.
+    a bot that survives one mixture may stumble over another. `intensity` multiplies how often
+    they strike.
     """
 
-    def __init__(self, seed: int, allowed: Iterable[Fault], *, certain: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        allowed: Iterable[Fault],
+        *,
+        certain: bool = False,
+        intensity: float = 1.0,
+    ) -> None:
         """Draw what is armed from the seed."""
         self.injected: dict[Fault, int] = {}
         self._seed = seed
@@ -177,10 +186,11 @@ class Plan:
             self._streams[fault] = RandomStream(seed, f"fault/{fault}")
             if fault in TIMED:
                 ratio = _LONGEST_MEAN_S / _SHORTEST_MEAN_S
-                self._gaps_s[fault] = _SHORTEST_MEAN_S * ratio**rate
+                self._gaps_s[fault] = _SHORTEST_MEAN_S * ratio**rate / intensity
             else:
                 ratio = _MOST_CHANCE / _LEAST_CHANCE
-                self._chances[fault] = _LEAST_CHANCE * ratio**rate
+                chance = _LEAST_CHANCE * ratio**rate * intensity
+                self._chances[fault] = min(_CHANCE_LIMIT, chance)
 
     @property
     def armed(self) -> tuple[Fault, ...]:
