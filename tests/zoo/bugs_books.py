@@ -30,7 +30,7 @@ BOOK_BUGS = (
         ),
         faults="private_twice",
         breaks=("S14",),
-        keys={"venue.simulated.funding_interval_s": 60},
+        keys={"venue.simulated.funding_interval_s": 10},
     ),
     Bug(
         name="no_fill_history",
@@ -64,9 +64,10 @@ BOOK_BUGS = (
         edits=(
             Edit(
                 "ledger.ledger",
+                "                if self._report is None or _dated(event) >= _dated(self._report):\n"
                 "                    self._report = event\n",
-                "                    self._report = event\n"
-                "                    self._valuation.adopt(event.qty)\n",
+                "                self._report = event\n"
+                "                self._valuation.adopt(event.qty)\n",
             ),
         ),
         faults="query_lag,response_late",
@@ -83,7 +84,8 @@ BOOK_BUGS = (
             ),
         ),
         faults="mass_cancel,private_dropped",
-        breaks=("L1", "L4"),
+        breaks=("L1", "L4", "L6"),
+        keys={"quoting.pipeline.tolerance_bps": 50.0, "quoting.pipeline.tolerance_ticks": 100.0},
     ),
     Bug(
         name="private_feed_back_unsynced",

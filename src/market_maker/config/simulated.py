@@ -61,7 +61,7 @@ class SimulatedConfig(Section):
     max_open_orders: int = Field(200, ge=1, le=1_000, description="resting orders per market")
 
     funding_interval_s: int = Field(
-        28_800, ge=60, le=86_400, description="seconds of market time between funding payments"
+        28_800, ge=5, le=86_400, description="seconds of market time between funding payments"
     )
     funding_mean_bps: float = Field(
         0.5, ge=-50, le=50, description="funding rate per interval that the premium returns to"

@@ -248,14 +248,17 @@ class SeedRun:
         verified = await run.bot.kill_verified(None, horizon_s)
         audit.expect(verified, "L3", f"a kill was not verified within {horizon_s:g} s of healing")
         audit.expect(not self._resting(), "L3", "orders rest after a kill was verified")
-        stays = not await _within(lambda: bool(self._resting()), _STAYS_S)
+        late = any(venue.stragglers for venue in self._venues.values())
+        stays_s = self._settings.ledger.in_flight_horizon_s if late else _STAYS_S
+        stays = not await _within(lambda: bool(self._resting()), stays_s)
         audit.expect(stays, "L3", "an order came back after a kill was verified")
 
     async def _recover(self, run: VirtualRun) -> None:
         """L1 to L5: the world is well again, so must the bot be."""
         audit = self.audit
         horizon_s = _horizon_s(self._settings)
-        await run.started.wait()
+        started = await _within(run.started.is_set, horizon_s)
+        audit.expect(started, "L1", f"no start within {horizon_s:g} s of healing")
         agreed = await _within(lambda: not self._disagreements(), horizon_s)
         if not agreed:
             for found in self._disagreements():
