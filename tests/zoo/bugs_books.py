@@ -64,7 +64,7 @@ BOOK_BUGS = (
         edits=(
             Edit(
                 "ledger.ledger",
-                "                if self._report is None or _dated(event) >= _dated(self._report):\n"
+                "                if self._report is None or event.dated_ns >= self._report.dated_ns:\n"
                 "                    self._report = event\n",
                 "                self._report = event\n"
                 "                self._valuation.adopt(event.qty)\n",
@@ -107,9 +107,11 @@ BOOK_BUGS = (
         edits=(
             Edit(
                 "runtime.market_bot",
-                "            while strategy.alarm.version == seen and not strategy.repairs:\n",
-                "            seen = strategy.alarm.version\n"
-                "            while strategy.alarm.version == seen:\n",
+                "            while repair not in strategy.repairs:\n"
+                "                await strategy.alarm.wait()\n",
+                "            await strategy.alarm.wait()\n"
+                "            if repair not in strategy.repairs:\n"
+                "                continue\n",
             ),
         ),
         faults="private_cut,market_cut,swizzle",

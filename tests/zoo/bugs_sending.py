@@ -201,12 +201,11 @@ SENDING_BUGS = (
             Edit(
                 "runtime.market_bot",
                 "                await self.cancel_everything()\n"
-                "                clean = not self.strategy.parts.ledger.live_orders()\n",
+                "                if flatten_slippage_bps is not None:\n",
                 "                if flatten_slippage_bps is not None:\n"
                 "                    await self.flatten(flatten_slippage_bps)\n"
                 "                await self.cancel_everything()\n"
-                "                clean = not self.strategy.parts.ledger.live_orders()\n"
-                "                flatten_slippage_bps = None\n",
+                "                if flatten_slippage_bps is not None:\n",
             ),
         ),
         faults="request_late,response_late",
@@ -220,10 +219,10 @@ SENDING_BUGS = (
             Edit(
                 "runtime.market_bot",
                 "                await self.cancel_everything()\n"
-                "                clean = not self.strategy.parts.ledger.live_orders()\n",
+                "                if flatten_slippage_bps is not None:\n",
                 "                await self._arm_dead_man(0)\n"
                 "                await self.cancel_everything()\n"
-                "                clean = not self.strategy.parts.ledger.live_orders()\n",
+                "                if flatten_slippage_bps is not None:\n",
             ),
         ),
         faults="response_late",
@@ -236,8 +235,10 @@ SENDING_BUGS = (
             Edit(
                 "runtime.market_bot",
                 "                await self.cancel_everything()\n"
-                "                clean = not self.strategy.parts.ledger.live_orders()\n",
-                "                clean = await self.reconciler.cancel_ours()\n",
+                "                if flatten_slippage_bps is not None:\n",
+                "                if await self.reconciler.cancel_ours():\n"
+                "                    return Ending(clean=True, flat=flat)\n"
+                "                if flatten_slippage_bps is not None:\n",
             ),
         ),
         faults="request_late",

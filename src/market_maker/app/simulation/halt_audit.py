@@ -1,6 +1,6 @@
 """What a halt owes: orders that it does not keep are being cancelled, and a kill leaves none.
 
-Owns for how long a halt has had its chance. Refuses to know why the gate is closed. It allows for
+Owns for how long an order has rested amid a halt. Refuses to know why the gate is closed. It allows for
 a cancel lane without room and for halts whose owner sweeps by mass cancels.
 """
 
@@ -14,7 +14,7 @@ from market_maker.risk.rates import Lane, RateBudget
 from market_maker.runtime.strategy import Strategy
 
 _GRACE_NS = 2 * NANOS
-"""How long after a halt an order may rest without a cancel on its way."""
+"""How long an order may rest amid a halt without a cancel on its way."""
 
 _SWEEPS = frozenset(
     {
@@ -33,7 +33,7 @@ class HaltAudit:
 
     def __init__(self) -> None:
         """Nothing is owed yet."""
-        self._since_ns: int | None = None
+        self._open_ns: dict[str, int] = {}
 
     def neglected(self, strategy: Strategy, rates: RateBudget, now_ns: int) -> OrderRecord | None:
         """An order that rests on although the gate has long been closed for cancelling ones."""
@@ -41,15 +41,17 @@ class HaltAudit:
         owed = any(reason.resting is Resting.CANCEL for reason in reasons)
         excused = any(reason in _SWEEPS for reason in reasons) or rates.wait_ns(Lane.CANCEL, now_ns)
         if not owed or excused:
-            self._since_ns = None
+            self._open_ns.clear()
             return None
-        if self._since_ns is None:
-            self._since_ns = now_ns
-        latest_ns = now_ns - _GRACE_NS
-        if self._since_ns > latest_ns:
-            return None
-        for record in strategy.parts.ledger.live_orders():
-            if record.status is OrderStatus.OPEN and record.updated_ns < latest_ns:
+        known = self._open_ns
+        resting = [
+            record
+            for record in strategy.parts.ledger.live_orders()
+            if record.status is OrderStatus.OPEN
+        ]
+        self._open_ns = {each.client_id: known.get(each.client_id, now_ns) for each in resting}
+        for record in resting:
+            if now_ns - self._open_ns[record.client_id] > _GRACE_NS:
                 return record
         return None
 
