@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planting import Bug, Edit
+from planting import STILL, Bug, Edit
 
 BOOK_BUGS = (
     Bug(
@@ -85,7 +85,7 @@ BOOK_BUGS = (
         ),
         faults="mass_cancel,private_dropped",
         breaks=("L1", "L4", "L6"),
-        keys={"quoting.pipeline.tolerance_bps": 50.0, "quoting.pipeline.tolerance_ticks": 100.0},
+        keys=STILL,
     ),
     Bug(
         name="private_feed_back_unsynced",
@@ -114,7 +114,7 @@ BOOK_BUGS = (
                 "                continue\n",
             ),
         ),
-        faults="private_cut,market_cut,swizzle",
+        faults="private_cut,half_open,swizzle",
         breaks=("L4",),
     ),
     Bug(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from planting import Bug, Edit
-
-PATIENT: dict[str, object] = {"risk.unknown_halt_count": 50, "risk.unknown_kill_count": 100}
-"""Goes on quoting beside open questions, as the bugs about them need."""
+from planting import PATIENT, REPLACING, Bug, Edit
 
 ORDER_BUGS = (
     Bug(
@@ -20,6 +17,7 @@ ORDER_BUGS = (
         ),
         faults="response_lost,response_late",
         breaks=("S2", "S6"),
+        keys=REPLACING,
     ),
     Bug(
         name="cancel_timeout_is_cancelled",
@@ -33,7 +31,7 @@ ORDER_BUGS = (
         ),
         faults="request_lost,request_late",
         breaks=("S2", "S6"),
-        keys=PATIENT,
+        keys={**PATIENT, **REPLACING},
     ),
     Bug(
         name="not_found_is_cancelled",
@@ -67,6 +65,7 @@ ORDER_BUGS = (
         ),
         faults="request_late",
         breaks=("S2", "S6"),
+        keys=REPLACING,
     ),
     Bug(
         name="absence_inside_horizon",
@@ -81,6 +80,7 @@ ORDER_BUGS = (
         ),
         faults="request_late,query_lag",
         breaks=("S2", "S6"),
+        keys=REPLACING,
     ),
     Bug(
         name="cancel_ack_frees_everything",
@@ -153,6 +153,7 @@ ORDER_BUGS = (
         ),
         faults="request_late,response_late",
         breaks=("S7",),
+        keys=REPLACING,
     ),
     Bug(
         name="unknown_leaves_slot",
@@ -168,7 +169,7 @@ ORDER_BUGS = (
         ),
         faults="response_lost",
         breaks=("S7",),
-        keys=PATIENT,
+        keys={**PATIENT, **REPLACING},
     ),
     Bug(
         name="amend_reserves_new_only",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planting import Bug, Edit
+from planting import REPLACING, Bug, Edit
 
 SENDING_BUGS = (
     Bug(
@@ -180,6 +180,7 @@ SENDING_BUGS = (
         ),
         faults="kill,request_late",
         breaks=("L3",),
+        keys=REPLACING,
     ),
     Bug(
         name="kill_latch_not_saved",
@@ -243,5 +244,6 @@ SENDING_BUGS = (
         ),
         faults="request_late",
         breaks=("L6",),
+        keys=REPLACING,
     ),
 )

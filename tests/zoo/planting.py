@@ -46,6 +46,21 @@ class Bug(msgspec.Struct, frozen=True, kw_only=True):
     keys: dict[str, object] = {}
 
 
+PATIENT: dict[str, object] = {"risk.unknown_halt_count": 50, "risk.unknown_kill_count": 100}
+"""Settings of a bot that goes on quoting beside open questions."""
+
+REPLACING: dict[str, object] = {"quoting.pipeline.amend_max_bps": 0.0}
+"""Settings of a bot that cancels and places again instead of amending."""
+
+
+STILL: dict[str, object] = {
+    "quoting.pipeline.tolerance_bps": 50.0,
+    "quoting.pipeline.tolerance_ticks": 100.0,
+    "quoting.pipeline.size_tolerance": 0.9,
+}
+"""Settings of a bot that leaves its orders where they are."""
+
+
 class _MutantLoader(SourceFileLoader):
     """Compiles the changed source of one module; neither reads nor writes cached bytecode."""
 
@@ -54,7 +69,9 @@ class _MutantLoader(SourceFileLoader):
         self._source = source
 
     def get_code(self, fullname: str) -> CodeType:
-        code: CodeType = compile(self._source, self.get_filename(fullname), "exec", dont_inherit=True)
+        code: CodeType = compile(
+            self._source, self.get_filename(fullname), "exec", dont_inherit=True
+        )
         return code
 
 

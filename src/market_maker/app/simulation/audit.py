@@ -211,7 +211,7 @@ class MarketAudit:
         # A stall is noticed when it is over, silence by the next tick.
         stale_s = settings.market.stale_after_s + settings.runtime.stall_after_s
         self.feeds = FeedAudit(int(stale_s * NANOS) + TICK_NS)
-        self._halts = HaltAudit()
+        self._halts = HaltAudit(int((settings.ledger.request_deadline_s + 1.0) * NANOS))
 
     @property
     def bot(self) -> MarketBot:

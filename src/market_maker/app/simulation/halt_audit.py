@@ -6,15 +6,11 @@ a cancel lane without room and for halts whose owner sweeps by mass cancels.
 
 from __future__ import annotations
 
-from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import HaltReason, Resting
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.ledger.orders import OrderRecord
 from market_maker.risk.rates import Lane, RateBudget
 from market_maker.runtime.strategy import Strategy
-
-_GRACE_NS = 2 * NANOS
-"""How long an order may rest amid a halt without a cancel on its way."""
 
 _SWEEPS = frozenset(
     {
@@ -29,10 +25,15 @@ _SWEEPS = frozenset(
 
 
 class HaltAudit:
-    """One market's halts in one session."""
+    """One market's halts in one session.
 
-    def __init__(self) -> None:
+    An order may rest amid one for `grace_ns` without a cancel on its way: its level may await the
+    answer to an earlier request, at most until that request's deadline.
+    """
+
+    def __init__(self, grace_ns: int) -> None:
         """Nothing is owed yet."""
+        self._grace_ns = grace_ns
         self._open_ns: dict[str, int] = {}
 
     def neglected(self, strategy: Strategy, rates: RateBudget, now_ns: int) -> OrderRecord | None:
@@ -51,7 +52,7 @@ class HaltAudit:
         ]
         self._open_ns = {each.client_id: known.get(each.client_id, now_ns) for each in resting}
         for record in resting:
-            if now_ns - self._open_ns[record.client_id] > _GRACE_NS:
+            if now_ns - self._open_ns[record.client_id] > self._grace_ns:
                 return record
         return None
 
