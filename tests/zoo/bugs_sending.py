@@ -40,7 +40,7 @@ SENDING_BUGS = (
             ),
         ),
         faults="none",
-        breaks=("S1",),
+        breaks=("S1", "S18"),
     ),
     Bug(
         name="limit_without_reservations",
@@ -140,7 +140,7 @@ SENDING_BUGS = (
             ),
         ),
         faults="crash",
-        breaks=("S15",),
+        breaks=("S15", "S18"),
     ),
     Bug(
         name="own_orders_may_cross",
@@ -243,7 +243,7 @@ SENDING_BUGS = (
             ),
         ),
         faults="request_late",
-        breaks=("L6",),
+        breaks=("L5", "L6"),
         keys=REPLACING,
     ),
 )

@@ -34,7 +34,7 @@ from market_maker.core.units import Grid
 from market_maker.ledger.order_lifecycle import TERMINAL, OrderStatus
 from market_maker.runtime.journal import DigestJournal
 from market_maker.runtime.journal_records import CallMade, GateChanged, Record
-from market_maker.runtime.market_bot import TICK_NS, MarketBot
+from market_maker.runtime.market_bot import MarketBot
 from market_maker.runtime.strategy import Strategy
 
 _KEPT = 40
@@ -207,11 +207,8 @@ class MarketAudit:
         self._lives: dict[str, tuple[OrderStatus, int, int]] = {}
         self._concerned = ""
         self._orders_version = -1
-        settings = audit.run.settings
-        # A stall is noticed when it is over, silence by the next tick.
-        stale_s = settings.market.stale_after_s + settings.runtime.stall_after_s
-        self.feeds = FeedAudit(int(stale_s * NANOS) + TICK_NS)
-        self._halts = HaltAudit(int((settings.ledger.request_deadline_s + 1.0) * NANOS))
+        self.feeds = FeedAudit(audit.run.settings)
+        self._halts = HaltAudit(audit.run.settings)
 
     @property
     def bot(self) -> MarketBot:

@@ -7,6 +7,7 @@ better it keeps quiet.
 
 from __future__ import annotations
 
+from market_maker.config.schema import Settings
 from market_maker.core.events import (
     BookDelta,
     BookSnapshot,
@@ -15,9 +16,11 @@ from market_maker.core.events import (
     FeedStatus,
     Heartbeat,
 )
+from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import HaltReason
 from market_maker.core.side import Side
 from market_maker.runtime.journal_records import GateChanged
+from market_maker.runtime.market_bot import TICK_NS
 from market_maker.runtime.strategy import Strategy
 
 _LEVELS = 50
@@ -25,11 +28,13 @@ _LEVELS = 50
 
 
 class FeedAudit:
-    """One market's feeds in one session; a book is stale after `stale_ns` without a message."""
+    """One market's feeds in one session."""
 
-    def __init__(self, stale_ns: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Begin before anything was heard."""
-        self._stale_ns = stale_ns
+        # A stall is noticed when it is over, silence by the next tick.
+        stale_s = settings.market.stale_after_s + settings.runtime.stall_after_s
+        self._stale_ns = int(stale_s * NANOS) + TICK_NS
         self._heard_ns: int | None = None
         self._seq: int | None = None
         self._gapped = False

@@ -6,6 +6,8 @@ a cancel lane without room and for halts whose owner sweeps by mass cancels.
 
 from __future__ import annotations
 
+from market_maker.config.schema import Settings
+from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import HaltReason, Resting
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.ledger.orders import OrderRecord
@@ -25,15 +27,12 @@ _SWEEPS = frozenset(
 
 
 class HaltAudit:
-    """One market's halts in one session.
+    """One market's halts in one session."""
 
-    An order may rest amid one for `grace_ns` without a cancel on its way: its level may await the
-    answer to an earlier request, at most until that request's deadline.
-    """
-
-    def __init__(self, grace_ns: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Nothing is owed yet."""
-        self._grace_ns = grace_ns
+        # A level may await the answer to an earlier request, at most until its deadline.
+        self._grace_ns = int((settings.ledger.request_deadline_s + 1.0) * NANOS)
         self._open_ns: dict[str, int] = {}
 
     def neglected(self, strategy: Strategy, rates: RateBudget, now_ns: int) -> OrderRecord | None:
