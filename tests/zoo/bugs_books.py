@@ -24,7 +24,7 @@ BOOK_BUGS = (
         edits=(
             Edit(
                 "ledger.fills",
-                "if payment.payment_id in self.payments or time_ns < self.floor_ns:",
+                "if name in self.payments or time_ns < self.floor_ns:",
                 "if time_ns < self.floor_ns:",
             ),
         ),
@@ -38,7 +38,7 @@ BOOK_BUGS = (
         edits=(
             Edit(
                 "runtime.reconciler",
-                "        fills = await self._answer(venue.fills(since_ns))\n",
+                "        fills = await ask(partial(venue.fills, since_ns))\n",
                 "        fills = ()\n",
             ),
         ),
@@ -103,15 +103,15 @@ BOOK_BUGS = (
     ),
     Bug(
         name="repair_lost_while_awaiting",
-        mistake="a repair that is asked for during another one waits for the next request",
+        mistake="a repair that is asked for while one of its kind goes on is forgotten with that one",
         edits=(
             Edit(
                 "runtime.market_bot",
-                "            while repair not in strategy.repairs:\n"
-                "                await strategy.alarm.wait()\n",
-                "            await strategy.alarm.wait()\n"
-                "            if repair not in strategy.repairs:\n"
-                "                continue\n",
+                "            await action(strategy.repairs.pop(repair))\n"
+                "            await asyncio.sleep(backoff.pause_s(self._clock.monotonic_ns()))\n",
+                "            await action(strategy.repairs[repair])\n"
+                "            await asyncio.sleep(backoff.pause_s(self._clock.monotonic_ns()))\n"
+                "            del strategy.repairs[repair]\n",
             ),
         ),
         faults="private_cut,half_open,swizzle",

@@ -39,10 +39,10 @@ ORDER_BUGS = (
         edits=(
             Edit(
                 "ledger.evidence",
-                "        elif outcome.reason in _NOT_EXECUTED and record.acked and not record.alt_qty:",
+                "        else:\n            settled = record.acked and not record.alt_qty\n",
                 "        elif outcome.reason is RejectReason.UNKNOWN_ORDER:\n"
                 "            self._move(record, OrderEvent.SEEN_CANCELLED, now_ns, changes)\n"
-                "        elif outcome.reason in _NOT_EXECUTED and record.acked and not record.alt_qty:",
+                "        else:\n            settled = record.acked and not record.alt_qty\n",
             ),
         ),
         faults="unknown_order",
@@ -197,7 +197,7 @@ ORDER_BUGS = (
             ),
         ),
         faults="request_late,request_lost",
-        breaks=("S2", "S8"),
+        breaks=("S2", "S8", "S10"),
     ),
     Bug(
         name="overfill_not_recorded",

@@ -221,7 +221,7 @@ SENDING_BUGS = (
                 "runtime.market_bot",
                 "                await self.cancel_everything()\n"
                 "                if flatten_slippage_bps is not None:\n",
-                "                await self._arm_dead_man(0)\n"
+                "                await self.dead_man.arm(0)\n"
                 "                await self.cancel_everything()\n"
                 "                if flatten_slippage_bps is not None:\n",
             ),

@@ -1,7 +1,7 @@
 """Runs one planted bug, or none, against its fault profile: `zoo_runner.py NAME [options]`.
 
 One process, one bug: modules are imported once. Prints one line of JSON a seed that broke a statement,
-and stops at the first unless all seeds are asked for. With `--control` nothing is planted.
+and stops at the first that broke one of the bug's own, unless all seeds are asked for. With `--control` nothing is planted.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
         broken = judge(seed, options)
         if broken:
             sys.stdout.write(json.dumps({"seed": seed, "broken": broken}) + "\n")
-            if not given.all:
+            if not given.all and set(broken) & set(bug.breaks):
                 return
 
 
