@@ -116,6 +116,7 @@ BOOK_BUGS = (
         ),
         faults="private_cut,half_open,swizzle",
         breaks=("L4",),
+        keys={"runtime.resync_backoff_s": 4.0},
     ),
     Bug(
         name="own_orders_in_own_book",
