@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planting import REPLACING, Bug, Edit
+from planting import PATIENT, REPLACING, Bug, Edit
 
 SENDING_BUGS = (
     Bug(
@@ -154,6 +154,7 @@ SENDING_BUGS = (
         ),
         faults="request_late,response_lost",
         breaks=("S8",),
+        keys={**PATIENT, "venue.simulated.market.volatility_bps": 2.5},
     ),
     Bug(
         name="halt_keeps_orders",
@@ -179,7 +180,7 @@ SENDING_BUGS = (
             ),
         ),
         faults="kill,request_late",
-        breaks=("L3",),
+        breaks=("L3", "L5", "L6"),
         keys=REPLACING,
     ),
     Bug(
