@@ -15,7 +15,7 @@ from typing import cast, get_args
 
 import msgspec
 
-from market_maker.app.simulation.feed_audit import FeedAudit, priced_from_own
+from market_maker.app.simulation.feed_audit import FeedAudit
 from market_maker.app.simulation.halt_audit import HaltAudit, is_last_exit
 from market_maker.app.virtual import VirtualRun
 from market_maker.core.commands import Approved
@@ -382,8 +382,7 @@ class MarketAudit:
             far = view.touch_ask if order.side is Side.BUY else view.touch_bid
             passive = order.side * (order.price - far) < 0
             audit.expect(passive, "S9", f"{order.price} crosses {far}", client_id)
-            doubt = self.feeds.doubts_about_book(audit.run.clock.now_ns())
-            doubt = doubt or priced_from_own(self.strategy)
+            doubt = self.feeds.doubts_about_book(self.strategy, audit.run.clock.now_ns())
             audit.expect(not doubt, "S10", doubt, client_id)
         if not (order.reduce_only and order.level is None):
             closed = ", ".join(parts.gate.reasons)
@@ -446,11 +445,8 @@ class MarketAudit:
         ]
         if unknown:
             found.append(f"L5: unknown: {', '.join(unknown)}")
-        ghosts = [
-            order.client_id
-            for order in ledger.live_orders()
-            if order.status is OrderStatus.OPEN and order.client_id not in theirs
-        ]
+        resting = [o.client_id for o in ledger.live_orders() if o.status is OrderStatus.OPEN]
+        ghosts = [client_id for client_id in resting if client_id not in theirs]
         if ghosts:
             found.append(f"L1: only in our books: {', '.join(ghosts)}")
         return tuple(found)

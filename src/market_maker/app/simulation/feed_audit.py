@@ -66,13 +66,13 @@ class FeedAudit:
         if change.reason is HaltReason.SYNCING and not change.closed:
             self._unsynced = False
 
-    def doubts_about_book(self, now_ns: int) -> str:
+    def doubts_about_book(self, strategy: Strategy, now_ns: int) -> str:
         """Why no quote may be priced from the book now; empty if it may be good."""
         if self._gapped:
             return "the book misses a change"
         if self._heard_ns is not None and now_ns - self._heard_ns > self._stale_ns:
             return f"the book feed said nothing for {(now_ns - self._heard_ns) / 1e9:.1f} s"
-        return ""
+        return _priced_from_own(strategy)
 
     @property
     def unsynced(self) -> bool:
@@ -80,7 +80,7 @@ class FeedAudit:
         return self._unsynced
 
 
-def priced_from_own(strategy: Strategy) -> str:
+def _priced_from_own(strategy: Strategy) -> str:
     """Whether a best price of the view counts size of ours as others'; empty if not."""
     view, parts = strategy.view, strategy.parts
     own = parts.ledger.own_levels()
