@@ -175,6 +175,7 @@ CASES: dict[str, Case] = {
     "kill.flatten_slippage_bps": Case(1.0, worlds.killed, under("kill.flatten", True)),
     "engines.glft.max_lots": Case(2),
     "engines.avellaneda-stoikov.max_vol_ratio": Case(1.0),
+    "engines.layered.correlation": Case(0.0, worlds.paired, LIVELY),
     "engines.layered.multiples": Case([1.0, 3.0, 5.0]),
     "engines.layered.shares": Case([0.2, 0.3, 0.5]),
     "engines.offset.fixed_bps": Case(5.0, base=under("engines.offset.mode", "fixed")),

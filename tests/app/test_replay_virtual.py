@@ -204,6 +204,15 @@ def test_two_markets_of_one_account_replay_one_by_one(seed: int, tmp_path: Path)
     session(settings, seed, tmp_path, work, markets=(SOL, ETH), faults=True)
 
 
+def test_a_premium_for_what_another_market_holds_is_part_of_the_record(tmp_path: Path) -> None:
+    settings = configured(
+        quoting={"engine": "layered"}, engines={"layered": {"correlation": 1.0}}, venue=BUSY
+    )
+    run = session(settings, 44, tmp_path, lasting(60.0), markets=(SOL, ETH))
+    held = [market.bot.strategy.inventory for market in run.bot.markets.values()]
+    assert any(inventory is not None and inventory.others_ratio for inventory in held)
+
+
 def test_a_loss_latch_that_another_market_caused_is_part_of_the_record(tmp_path: Path) -> None:
     async def work(run: VirtualRun) -> None:
         await until(lambda: run.bot.account.kill.engaged, 900.0)

@@ -89,10 +89,16 @@ def observe(
     wrap: Wrap | None = None,
     exchange: SimulatedExchange | None = None,
     seed: int = _SEED,
+    markets: tuple[str, ...] = (SOL,),
 ) -> str:
     """Run, and tell what the bot did, earned and measured."""
     run = VirtualRun(
-        settings, seed=seed, journal=lambda _symbol: Recorder(), wrap=wrap, exchange=exchange
+        settings,
+        markets,
+        seed=seed,
+        journal=lambda _symbol: Recorder(),
+        wrap=wrap,
+        exchange=exchange,
     )
 
     async def whole(run: VirtualRun) -> str:
@@ -133,6 +139,11 @@ ELSEWHERE: dict[World, World] = {
     long: _market(60.0, _OTHER_SEED),
 }
 """The same on another seed, for what one market happens not to show."""
+
+
+def paired(settings: Settings) -> str:
+    """Another market of the same account trades beside."""
+    return observe(settings, _trade(40.0), markets=(SOL, "ETH-USD"))
 
 
 def inherited(settings: Settings) -> str:

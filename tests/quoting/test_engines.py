@@ -354,6 +354,18 @@ def test_q09_the_risk_premium_widens_and_grows_with_volatility(state: QuoteState
         assert extra == pytest.approx(scale * 150e-4)
 
 
+def test_q09_correlated_positions_ask_a_premium_of_the_side_that_adds(state: QuoteState) -> None:
+    engine = LayeredEngine(LayeredConfig(correlation=0.5))
+    flat = engine.quote(state)
+    stacking = engine.quote(replace(state, others_ratio=0.8))
+    assert stacking.bid_parts["model"][0] == pytest.approx(1.2 * flat.bid_parts["model"][0])
+    assert stacking.ask_parts == flat.ask_parts
+    hedging = engine.quote(replace(state, others_ratio=0.8, inventory_ratio=-0.4))
+    assert hedging.bid_parts["model"] == hedging.ask_parts["model"] == flat.bid_parts["model"]
+    alone = LayeredEngine(LayeredConfig(correlation=0.0))
+    assert alone.quote(replace(state, others_ratio=0.8)) == alone.quote(state)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -165,13 +165,27 @@ def test_the_venues_lower_equity_caps_ours_and_a_higher_one_does_not() -> None:
     assert account.view("A").equity == 10_050 * USD
 
 
-def test_each_market_sees_the_margin_of_the_others() -> None:
+def test_each_market_sees_what_the_others_bind_and_hold() -> None:
     account = _account()
-    account.set_margin("A", 7)
+    account.set_use("A", 7, 20)
     assert not account.shared
     account.register("B", "USD", 0)
-    account.set_margin("B", 5)
+    account.set_use("B", 5, -15)
     assert (account.view("A").other_margin, account.view("B").other_margin) == (5, 7)
+    assert (account.other_exposure("A"), account.other_exposure("B")) == (-15, 20)
+
+
+def test_an_adopted_account_holds_what_the_other_markets_held() -> None:
+    lived, again = _account(), _account()
+    lived.enter("A")
+    lived.register("B", "USD", 0)
+    lived.enter("B")
+    lived.set_use("B", 5, -15)
+    image = lived.enter("A")
+    assert image is not None
+    again.adopt(image)
+    assert again.other_exposure("A") == -15
+    assert again.view("A").other_margin == 5
 
 
 def test_markets_with_another_settlement_currency_need_another_account() -> None:

@@ -334,6 +334,20 @@ def test_i07_funding_tightens_the_side_that_pays() -> None:
     assert (desk.risk.limits.long, desk.risk.limits.short) == (666, 333)
 
 
+def test_the_inventory_reading_tells_what_other_markets_hold() -> None:
+    desk = Desk()
+    other = msgspec.structs.replace(SOL, symbol="ETH-USD")
+    ledger = Ledger(other, LedgerConfig(), "mm", 2)
+    ledger.on_mid(T0, VIEW.mid2)
+    risk = RiskManager(RiskConfig(), other, ledger, desk.account, desk.gate)
+    assert risk.inventory(VIEW).others_ratio == 0.0
+    for position in (333, -333):
+        desk.hold(position)
+        desk.risk.check(VIEW, T0)
+        assert risk.inventory(VIEW).others_ratio == pytest.approx(position / 666, rel=1e-3)
+        assert desk.risk.inventory(VIEW).others_ratio == 0.0
+
+
 def test_the_inventory_reading_tells_position_ratio_and_room() -> None:
     desk = Desk()
     desk.hold(-333)

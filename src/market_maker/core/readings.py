@@ -144,6 +144,7 @@ class InventoryReading(msgspec.Struct, frozen=True, gc=False):
     side, in [-1, 1] unless over the limit. `buy_headroom` and `sell_headroom` are the quanta that
     all orders of a side may hold together, those that rest already included. The size scales
     are the zone's; `limit` is the tightest limit in quanta of the side that holds the position.
+    `others_ratio` is the signed value that the account's other markets hold over the value of this one's limit.
     """
 
     position: int
@@ -154,3 +155,4 @@ class InventoryReading(msgspec.Struct, frozen=True, gc=False):
     sell_headroom: int
     buy_size_scale: float
     sell_size_scale: float
+    others_ratio: float = 0.0

@@ -23,6 +23,8 @@ class QuoteState(msgspec.Struct, frozen=True, gc=False):
     `skew_scale` are the regime's and funding's multipliers for engines that do not know sigma.
     `competition_bps` is the market's own half-spread. `sigma_reference` is the usual volatility
     (price per root second), at which risk aversion is chosen; 0 means that it is not known.
+    `others_ratio` is what the account's other markets hold, signed, over this market's limit, in
+    [-1, 1]; 0 where there is none.
     """
 
     fair: float
@@ -46,6 +48,7 @@ class QuoteState(msgspec.Struct, frozen=True, gc=False):
     skew_scale: float
     competition_bps: float
     sigma_reference: float = 0.0
+    others_ratio: float = 0.0
 
 
 class EngineQuote(msgspec.Struct, frozen=True, gc=False):

@@ -213,6 +213,7 @@ class PricingEngine:
             volatility.skew_scale * _funding_skew(readings.funding, inventory.position),
             0.5 * view.spread * self._unit / price_per_bps,
             max(usual_bps, _LEAST_SIGMA_BPS) * price_per_bps if usual_bps > 0.0 else 0.0,
+            min(max(inventory.others_ratio, -1.0), 1.0),
         )
 
     def _side_terms(

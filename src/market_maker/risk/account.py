@@ -49,7 +49,7 @@ class AccountImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The account as a market finds it after others used it.
 
     Values are absolute, `sent_ns` and `orders_ns` the requests that others sent meanwhile;
-    `other_margin` is None while the market is alone.
+    what the others hold is None while the market is alone.
     """
 
     total: int
@@ -60,6 +60,7 @@ class AccountImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     shortfall: int = 0
     balance_ns: int = 0
     other_margin: int | None = None
+    other_exposure: int | None = None
     paused_ns: tuple[int, ...] = ()
     sent_ns: tuple[int, ...] = ()
     orders_ns: tuple[int, ...] = ()
@@ -80,6 +81,7 @@ class AccountRisk:
         "_balance_ns",
         "_changes",
         "_config",
+        "_exposure",
         "_left",
         "_margin",
         "_settle",
@@ -108,6 +110,7 @@ class AccountRisk:
         self._state = AccountState() if state is None else _decode(state)
         self._total = sum(self._state.pnl.values())
         self._margin: dict[str, int] = {}
+        self._exposure: dict[str, int] = {}
         self._shortfall = 0
         self._balance_ns = 0
         self._settle = ""
@@ -136,6 +139,7 @@ class AccountRisk:
             shortfall=self._shortfall,
             balance_ns=self._balance_ns,
             other_margin=self.view(symbol).other_margin if self.shared else None,
+            other_exposure=self.other_exposure(symbol) if self.shared else None,
             paused_ns=self.rates.pauses,
             sent_ns=sent_ns,
             orders_ns=orders_ns,
@@ -152,6 +156,8 @@ class AccountRisk:
         self._balance_ns = image.balance_ns
         if image.other_margin is not None:
             self._margin[_OTHERS] = image.other_margin
+        if image.other_exposure is not None:
+            self._exposure[_OTHERS] = image.other_exposure
         self.rates.adopt(image.sent_ns, image.orders_ns, image.paused_ns)
         for latch in image.latches:
             self.kill.engage(latch.reason, latch.since_ns, latch.detail)
@@ -178,7 +184,7 @@ class AccountRisk:
             raise UnusableError(msg)
         self._settle = settle
         self._changes += 1
-        self._margin[symbol] = 0
+        self._margin[symbol] = self._exposure[symbol] = 0
         known = self._state.pnl.setdefault(symbol, 0)
         if pnl == 0:
             self._state.offset[symbol] = known
@@ -225,11 +231,16 @@ class AccountRisk:
         """Whether several markets share the margin."""
         return len(self._margin) > 1
 
-    def set_margin(self, symbol: str, margin: int) -> None:
-        """Note the margin that a market binds in its worst case."""
-        if margin != self._margin[symbol]:
+    def set_use(self, symbol: str, margin: int, exposure: int) -> None:
+        """Note the margin that a market binds in its worst case, and its position's value."""
+        if margin != self._margin[symbol] or exposure != self._exposure[symbol]:
             self._changes += 1
             self._margin[symbol] = margin
+            self._exposure[symbol] = exposure
+
+    def other_exposure(self, symbol: str) -> int:
+        """Signed value of what all other markets hold, as money."""
+        return sum(self._exposure.values()) - self._exposure[symbol]
 
     def view(self, symbol: str) -> Account:
         """The account as the limits of one market see it."""

@@ -57,7 +57,7 @@ class InventoryZones:
         self.zone = reached
         return reached
 
-    def reading(self, position: int, limits: Limits) -> InventoryReading:
+    def reading(self, position: int, limits: Limits, others_ratio: float = 0.0) -> InventoryReading:
         """Everything that pricing needs to know about inventory."""
         zone = self.judge(position, limits)
         limit = limits.side(position)
@@ -81,6 +81,7 @@ class InventoryZones:
             sell_room,
             buy_scale,
             sell_scale,
+            others_ratio,
         )
 
     def _zone(self, ratio: float) -> Zone:

@@ -99,6 +99,11 @@ class LimitRules:
             return qty * self._quote_per_quantum
         return abs(self._payoff.value(qty, price2))
 
+    def exposure(self, qty: int, mid2: int) -> int:
+        """Value of a position, as money of the account; short is negative."""
+        value = abs(self._payoff.value(qty, mid2))
+        return value if qty >= 0 else -value
+
     def margin(self, qty: int, mid2: int) -> int:
         """Initial margin of a position of `qty` quanta, as money."""
         return abs(self._payoff.value(qty, mid2)) * _PPM // self._leverage_ppm

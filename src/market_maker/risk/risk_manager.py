@@ -24,7 +24,7 @@ from market_maker.market.market_view import MarketView
 from market_maker.risk.account import AccountRisk, Breach
 from market_maker.risk.exits import exit_proposal, exit_size
 from market_maker.risk.gate import Gate
-from market_maker.risk.inventory import InventoryZones
+from market_maker.risk.inventory import InventoryZones, inventory_ratio
 from market_maker.risk.kill_switch import KillSwitch
 from market_maker.risk.limits import LimitRules, Limits
 from market_maker.risk.market_check import MarketCheck
@@ -121,7 +121,7 @@ class RiskManager:
             proposal.level,
         )
         self._ledger.reserve(approved)
-        self._note_margin(view.mid2)
+        self._note_use(view.mid2)
         return approved
 
     def approve_cancel(self, client_id: str, now_ns: int) -> CancelRequest | Refused:
@@ -166,7 +166,7 @@ class RiskManager:
         ledger = self._ledger
         self._account.on_pnl(self._instrument.symbol, ledger.trading_pnl, view.recv_ns)
         limits = self._limits_at(view.mid2)
-        return self._zones.reading(ledger.position, limits)
+        return self._zones.reading(ledger.position, limits, self._others_ratio(limits, view.mid2))
 
     @property
     def killed(self) -> bool:
@@ -238,7 +238,7 @@ class RiskManager:
     def check(self, view: MarketView, now_ns: int, feed_age_ns: int = 0) -> tuple[Breach, ...]:
         """Everything that is broken now, in this market or in the account."""
         self._account.on_pnl(self._instrument.symbol, self._ledger.trading_pnl, now_ns)
-        self._note_margin(self._ledger.mid2)
+        self._note_use(self._ledger.mid2)
         hard = self._limits_at(view.mid2).hard(self._ledger.position)
         return self._check.breaches(now_ns, hard, self._ledger.mid2, feed_age_ns)
 
@@ -357,10 +357,18 @@ class RiskManager:
             self._limits_key = key
         return self._limits
 
-    def _note_margin(self, mid2: int) -> None:
-        """Tell the other markets what this one binds in its worst case."""
+    def _others_ratio(self, limits: Limits, mid2: int) -> float:
+        """What the account's other markets hold, as a share of this one's limit."""
+        if mid2 <= 0 or not self._account.shared:
+            return 0.0
+        others = self._account.other_exposure(self._instrument.symbol)
+        return inventory_ratio(others, self._rules.exposure(limits.side(others), mid2))
+
+    def _note_use(self, mid2: int) -> None:
+        """Tell the other markets what this one holds, and binds in its worst case."""
         if mid2 > 0 and self._account.shared:
             ledger = self._ledger
             worst = max(ledger.worst_long, -ledger.worst_short)
             margin = self._rules.margin(worst, mid2)
-            self._account.set_margin(self._instrument.symbol, margin)
+            exposure = self._rules.exposure(ledger.position, mid2)
+            self._account.set_use(self._instrument.symbol, margin, exposure)

@@ -3,7 +3,8 @@
 Owns Q04 and Q06 to Q09: up to three layers at one, two and four half-spreads, competitive
 tightening and protective widening, a risk premium, and a skew that grows in step with
 inventory. Inventory widens only the side that would build it, so that both quotes always move
-the same way (X01). It knows no sigma: volatility reaches it through the regime's scales alone.
+the same way (X01). What the account's other markets hold widens the side that would add to it, by
+less the more this market's own position offsets it. It knows no sigma: volatility reaches it through the regime's scales alone.
 """
 
 from __future__ import annotations
@@ -64,6 +65,13 @@ class LayeredConfig(Section):
         le=100,
         description="Premium on each side for the risk of holding what it brings.",
     )
+    correlation: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="Assumed correlation with the account's other markets: this share of what they "
+        "hold counts like inventory of this one when widening.",
+    )
     drift_horizon_s: float = Field(
         5.0, ge=0, le=3600, description="Time over which a measured drift is expected to last."
     )
@@ -107,8 +115,9 @@ class LayeredEngine:
         base = config.base_half_spread_bps * price_per_bps * factor
         premium = config.risk_premium_bps * price_per_bps
         ratio = state.inventory_ratio
-        bid_model = (base + premium) * (1.0 + config.inventory_widening * max(ratio, 0.0))
-        ask_model = (base + premium) * (1.0 + config.inventory_widening * max(-ratio, 0.0))
+        portfolio = clip(ratio + config.correlation * state.others_ratio, 1.0)
+        bid_model = (base + premium) * (1.0 + config.inventory_widening * max(portfolio, 0.0))
+        ask_model = (base + premium) * (1.0 + config.inventory_widening * max(-portfolio, 0.0))
         skew = config.skew_share * base * state.skew_scale * ratio
         drift = clip(state.drift * config.drift_horizon_s, base)
         carry = clip(state.carry * config.drift_horizon_s, base)
