@@ -70,7 +70,7 @@ def test_a_high_maker_fee_widens_the_quotes_and_the_breakdown_says_so(engine: st
 
     async def work(run: VirtualRun) -> None:
         await asyncio.sleep(20.0)
-        ladders.append(run.bot.markets[SYMBOL].bot.strategy.ladder)
+        ladders.append(run.bot.markets[SYMBOL].bot.strategy.quotes.ladder)
         await run.stop()
 
     venue = {"venue": {"simulated": {"maker_fee_bps": fee_bps}}}

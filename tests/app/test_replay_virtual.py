@@ -209,7 +209,7 @@ def test_a_premium_for_what_another_market_holds_is_part_of_the_record(tmp_path:
         quoting={"engine": "layered"}, engines={"layered": {"correlation": 1.0}}, venue=BUSY
     )
     run = session(settings, 44, tmp_path, lasting(60.0), markets=(SOL, ETH))
-    held = [market.bot.strategy.inventory for market in run.bot.markets.values()]
+    held = [market.bot.strategy.quotes.inventory for market in run.bot.markets.values()]
     assert any(inventory is not None and inventory.others_ratio for inventory in held)
 
 

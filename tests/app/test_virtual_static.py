@@ -80,7 +80,7 @@ def test_sc21_a_binding_clamp_is_compared_with_the_clamped_price() -> None:
     market = Market(sections, ask=15_001)
     requests = market.watch(600.0)
     assert sorted(kind for _, kind in requests) == ["cancel_all"] + ["submit"] * 6
-    ladder = market.run.bot.markets["SOL-USD"].bot.strategy.ladder
+    ladder = market.run.bot.markets["SOL-USD"].bot.strategy.quotes.ladder
     assert ladder is not None
     assert ladder.targets[0].parts[PART_NAMES.index("post_only")] != 0
 

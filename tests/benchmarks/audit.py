@@ -56,7 +56,7 @@ class Session:
             await asyncio.sleep(1.0)
             core = run.exchange.core(SYMBOL)
             self.true[volatility_class(core.volatility_60s_bps)] += 1
-            readings = strategy.readings
+            readings = strategy.quotes.readings
             volatility = None if readings is None else readings.volatility
             self.classed["unknown" if volatility is None else str(volatility.regime)] += 1
             self.halted.update(str(reason) for reason in strategy.parts.gate.reasons)

@@ -10,7 +10,7 @@ import msgspec
 
 from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
 from market_maker.core.errors import InvariantError
-from market_maker.core.events import RequestKind
+from market_maker.core.events import RejectReason, RequestKind, RequestOutcome, Result
 from market_maker.core.readings import Readings
 from market_maker.core.reasons import DecisionReason, HaltReason, Resting
 from market_maker.ledger.order_lifecycle import OrderStatus
@@ -201,6 +201,20 @@ class Decider:
             self.parts.pipeline.on_failure(level, now_ns, DecisionReason.RISK_REFUSED, detail)
             return None, detail
         return verdict, ""
+
+
+def never_sent(order: Approved) -> RequestOutcome:
+    """The outcome of an order whose intent could not be recorded."""
+    return RequestOutcome(
+        recv_ns=order.approved_ns,
+        kind=order.kind,
+        client_id=order.client_id,
+        result=Result.REJECTED,
+        reason=RejectReason.NOT_SENT,
+        price=order.price,
+        qty=order.qty,
+        detail="never sent: the journal could not record it",
+    )
 
 
 def _known(record: OrderRecord | None) -> RestingOrder | None:

@@ -1,7 +1,7 @@
 """Closing and opening the gate, with every change on record.
 
-Owns the link between the gate and the journal. Refuses to know why a reason arises; the one
-judgement here is what the state of the book means for the gate.
+Owns the link between the gate and the journal. Refuses to know why a reason arises; the
+judgements here are what the state of the book and of the journal mean for the gate.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TypeVar
 from market_maker.core.reasons import BookVerdict, BotState, HaltReason
 from market_maker.market.market_view import MarketView
 from market_maker.risk.gate import Gate
-from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_records import GateChanged
+from market_maker.runtime.observer import Observer
+from market_maker.runtime.recorder import Recorder
 
 _T = TypeVar("_T")
 
@@ -28,7 +29,7 @@ _STATE_OF_HALT = {
 class Halts:
     """One market's halts."""
 
-    def __init__(self, gate: Gate, journal: Journal) -> None:
+    def __init__(self, gate: Gate, journal: Recorder) -> None:
         self._gate = gate
         self._journal = journal
 
@@ -65,6 +66,15 @@ class Halts:
             self.close(HaltReason.FEED_STALE, now_ns, "no message on the book feed")
         else:
             self.close(HaltReason.BOOK_INVALID, now_ns, view.verdict.value)
+
+    def mind_journal(self, observer: Observer, now_ns: int) -> None:
+        """Count the records that were lost; quote again once they are kept again."""
+        journal = self._journal
+        if lost := journal.lost():
+            observer.on_journal_dropped(lost)
+        halted = HaltReason.JOURNAL_FAILED in self._gate.reasons
+        if halted and journal.failed and journal.retry():
+            self.open(HaltReason.JOURNAL_FAILED, now_ns)
 
     def recorded(self, judge: Callable[[], _T], now_ns: int) -> _T:
         """Let risk open and close the gate, and record what it changed."""

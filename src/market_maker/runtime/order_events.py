@@ -8,11 +8,18 @@ ours. Decides nothing.
 from __future__ import annotations
 
 from market_maker.core.events import (
+    BalanceReport,
+    Fill,
+    FundingPayment,
     OrderState,
+    OrderUpdate,
+    PositionReport,
+    PrivateEvent,
     RejectReason,
     RequestKind,
     RequestOutcome,
     Result,
+    Transfer,
 )
 from market_maker.core.reasons import DecisionReason
 from market_maker.core.side import Side
@@ -65,7 +72,19 @@ class OrderEvents:
                         record, record.reason, words if answered == client_id else "", now_ns
                     )
 
-    def outcome(self, outcome: RequestOutcome) -> None:
+    def told(self, event: PrivateEvent) -> None:
+        """Pass on what an event says beside its meaning for the ledger."""
+        match event:
+            case RequestOutcome():
+                self._outcome(event)
+            case BalanceReport():
+                self.parts.risk.on_balance(event)
+            case PositionReport():
+                self.parts.risk.on_position(event)
+            case OrderUpdate() | Fill() | FundingPayment() | Transfer():
+                pass
+
+    def _outcome(self, outcome: RequestOutcome) -> None:
         """Let risk, post-only safety and the pipeline learn from a request's outcome."""
         self.parts.risk.on_outcome(outcome)
         self._answer = (outcome.client_id, outcome.detail)

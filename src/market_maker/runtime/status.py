@@ -101,7 +101,7 @@ def market_status(market: TradedMarket, account: AccountRisk, now_ns: int) -> Ma
         ),
         kill_switch=_kill(switch),
         book=_book(strategy, grid),
-        fair_price=strategy.ladder.fair if strategy.ladder is not None else None,
+        fair_price=strategy.quotes.ladder.fair if strategy.quotes.ladder is not None else None,
         position=_position(strategy, grid),
         open_orders=_open_orders(strategy, grid, now_ns),
         unknown_orders=len(ledger.unknown_orders(now_ns)),
@@ -116,7 +116,7 @@ def market_status(market: TradedMarket, account: AccountRisk, now_ns: int) -> Ma
             fees=money_to_decimal(pnl.fees),
             external=money_to_decimal(pnl.external),
         ),
-        readings=strategy.readings,
+        readings=strategy.quotes.readings,
         volatility_horizons_s=tuple(
             float(s) for s in market.settings.signals.volatility.horizons_s
         ),
@@ -200,7 +200,7 @@ def _counters(bot: MarketBot, grid: Grid) -> dict[str, float]:
 
 def _position(strategy: Strategy, grid: Grid) -> PositionStatus:
     ledger = strategy.parts.ledger
-    inventory = strategy.inventory
+    inventory = strategy.quotes.inventory
     size = grid.instrument.contract_size
     report = ledger.position_report
     liquidation2 = report.liquidation_price2 if report is not None and report.qty else None
@@ -236,7 +236,7 @@ def _open_orders(strategy: Strategy, grid: Grid, now_ns: int) -> tuple[OpenOrder
 
 
 def _levels(strategy: Strategy, grid: Grid) -> tuple[LevelStatus, ...]:
-    ladder = strategy.ladder
+    ladder = strategy.quotes.ladder
     result = []
     for level in strategy.levels:
         target = ladder.target(level) if ladder is not None else None

@@ -16,40 +16,32 @@ import msgspec
 from market_maker.config.runtime import RuntimeConfig
 from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
 from market_maker.core.events import (
-    BalanceReport,
     BookDelta,
     BookSnapshot,
     Event,
     Feed,
     FeedStatus,
-    Fill,
-    FundingPayment,
     FundingUpdate,
     Heartbeat,
-    OrderUpdate,
-    PositionReport,
     PrivateEvent,
     RejectReason,
     RequestOutcome,
-    Result,
     Timer,
     TradePrint,
     Transfer,
 )
-from market_maker.core.instrument import NANOS
-from market_maker.core.readings import InventoryReading, Readings
 from market_maker.core.reasons import BookVerdict, BotState, HaltReason, Refusal
 from market_maker.core.versioned import VersionedSignal
 from market_maker.market.market_view import MarketView
-from market_maker.quoting.ladder import Ladder
 from market_maker.risk.account import Breach
 from market_maker.risk.order_checks import Refused
 from market_maker.runtime.components import Components, Noted, Repair, Reports
-from market_maker.runtime.decider import Decider
+from market_maker.runtime.decider import Decider, never_sent
 from market_maker.runtime.feed_watch import FeedFinding, FeedWatch
 from market_maker.runtime.halts import Halts
 from market_maker.runtime.journal_records import CallMade, ExitAsked, Reconfigured
 from market_maker.runtime.order_events import OrderEvents
+from market_maker.runtime.quotes import Quotes
 
 _RULE_BROKEN = frozenset({RejectReason.OFF_GRID, RejectReason.BELOW_MINIMUM})
 """Refusals that say that the venue's rules may not be those that we know."""
@@ -75,9 +67,7 @@ class Strategy:
         self.alarm = VersionedSignal()
         self.repairs: dict[Repair, str] = {}
         self.view: MarketView = parts.market.view
-        self.readings: Readings | None = None
-        self.inventory: InventoryReading | None = None
-        self.ladder: Ladder | None = None
+        self.quotes = Quotes(parts, adverse_horizon_ns)
         self.breaches: tuple[Breach, ...] = ()
         self.cause_ns = 0
         self.stopped = False
@@ -87,9 +77,6 @@ class Strategy:
         self._decider = Decider(parts, reports)
         self._reports = reports
         self._recorder = reports.journal
-        self._unpriced_ns = 0
-        self._adverse_horizon_ns = adverse_horizon_ns
-        self._adverse_bps = self._expected_adverse_bps()
 
     @property
     def state(self) -> BotState:
@@ -113,8 +100,7 @@ class Strategy:
         self.parts = self._orders.parts = self._decider.parts = parts
         self.levels = parts.pricing.levels
         self._per_side = len(self.levels) // 2
-        self.ladder = None
-        self._adverse_bps = self._expected_adverse_bps()
+        self.quotes.replace(parts)
 
     # Events -----------------------------------------------------------------------------------
 
@@ -267,11 +253,7 @@ class Strategy:
             self._follow(self.feeds.book(self.view.verdict, now_ns), now_ns)
         if self.view.valid:
             parts.ledger.on_mid(now_ns, self.view.mid2)
-        closed = parts.ledger.drain_markouts()
-        for markout in closed:
-            parts.signals.on_markout(markout.side, markout.horizon_ns / NANOS, markout.markout_bps)
-        if closed:
-            self._adverse_bps = self._expected_adverse_bps()
+        self.quotes.take_markouts()
         if parts.ledger.prune(now_ns) or parts.ledger.unknown_orders(now_ns):
             self.ask(Repair.RECONCILE, "orders or fills without an answer")
         self._follow(self.feeds.silence(now_ns), now_ns)
@@ -279,43 +261,16 @@ class Strategy:
         self.breaches = self._halts.recorded(
             lambda: parts.risk.enforce(self.view, now_ns, age_ns), now_ns
         )
-        self._mind_journal(now_ns)
+        self._halts.mind_journal(self._reports.observer, now_ns)
         self._refresh(now_ns)
-
-    def _mind_journal(self, now_ns: int) -> None:
-        """Quote again once records are kept again; count those that were lost."""
-        journal = self._recorder
-        if lost := journal.lost():
-            self._reports.observer.on_journal_dropped(lost)
-        halted = HaltReason.JOURNAL_FAILED in self.parts.gate.reasons
-        if halted and journal.failed and journal.retry():
-            self.clear(HaltReason.JOURNAL_FAILED, now_ns)
-
-    def _expected_adverse_bps(self) -> float:
-        """Loss to the mid that the next fill should expect, from own markouts."""
-        fills, loss_bps = 0, 0.0
-        for markout in self.parts.ledger.markouts():
-            if markout.horizon_ns == self._adverse_horizon_ns and markout.adverse_bps is not None:
-                fills += markout.n
-                loss_bps -= markout.n * markout.adverse_bps
-        mean_bps = loss_bps / fills if fills else 0.0
-        return self.parts.pricing.expected_adverse_bps(mean_bps, fills)
 
     def _private(self, event: PrivateEvent, now_ns: int) -> None:
         if isinstance(event, Transfer) and not self.parts.risk.books_transfers:
             return  # every market reports it, one books it
         applied = self.parts.ledger.apply(event)
-        match event:
-            case RequestOutcome():
-                self._orders.outcome(event)
-                if event.reason in _RULE_BROKEN:
-                    self.ask(Repair.RULES, event.reason.value)
-            case BalanceReport():
-                self.parts.risk.on_balance(event)
-            case PositionReport():
-                self.parts.risk.on_position(event)
-            case OrderUpdate() | Fill() | FundingPayment() | Transfer():
-                pass
+        self._orders.told(event)
+        if isinstance(event, RequestOutcome) and event.reason in _RULE_BROKEN:
+            self.ask(Repair.RULES, event.reason.value)
         self._orders.account(applied, self.view, now_ns)
         for anomaly in applied.anomalies:
             self.ask(Repair.RECONCILE, f"{anomaly.kind.value} {anomaly.client_id}")
@@ -331,20 +286,8 @@ class Strategy:
 
     def _refresh(self, now_ns: int) -> None:
         """Let the ladder be priced anew when the first level asks, and wake the levels."""
-        self._unpriced_ns = now_ns
+        self.quotes.unpriced_ns = now_ns
         self._wake(now_ns)
-
-    def _price(self) -> None:
-        """Price the ladder as of the last change; of events that came together only once."""
-        now_ns, self._unpriced_ns = self._unpriced_ns, 0
-        parts = self.parts
-        view = self.view
-        if view.valid:
-            self.readings = readings = parts.signals.readings(now_ns)
-            self.inventory = inventory = parts.risk.inventory(view, readings.funding)
-            self.ladder = parts.pricing.price(
-                view, readings, inventory, self._adverse_bps, parts.post_only, now_ns
-            )
 
     def _wake(self, now_ns: int) -> None:
         self.cause_ns = now_ns
@@ -355,10 +298,11 @@ class Strategy:
         if level.index >= self._per_side:
             return None  # retired by a reload; its task is about to end
         self._recorder.deciding(level, now_ns)
-        if self._unpriced_ns:
-            self._price()
+        quotes = self.quotes
+        if quotes.unpriced_ns:
+            quotes.price(self.view)
         command = self._decider.decide(
-            level, version, now_ns, self.ladder, self.readings, self.view
+            level, version, now_ns, quotes.ladder, quotes.readings, self.view
         )
         if isinstance(command, Approved) and not self._may_send(command):
             return None
@@ -391,15 +335,5 @@ class Strategy:
         """Take an order back whose intent could not be recorded: it is never sent."""
         if not self._recorder.failed:
             return True
-        never = RequestOutcome(
-            recv_ns=order.approved_ns,
-            kind=order.kind,
-            client_id=order.client_id,
-            result=Result.REJECTED,
-            reason=RejectReason.NOT_SENT,
-            price=order.price,
-            qty=order.qty,
-            detail="never sent: the journal could not record it",
-        )
-        self.step(never)
+        self.step(never_sent(order))
         return False
