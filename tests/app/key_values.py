@@ -62,6 +62,7 @@ PLAIN: dict[str, object] = {
     "signals.volatility.cold_start_weight_s": 48.0,
     "signals.volatility.floor_bps": 2.0,
     "signals.volatility.return_steps": 10,
+    "signals.volatility.limit_scales": (0.5, 0.5, 0.3, 0.2),
     "signals.volatility.size_scales": (1.3, 1.3, 0.78, 0.39),
     "venue.simulated.market.informed_edge_bps": 0.41,
     "venue.simulated.market.informed_per_s": 0.925,

@@ -139,7 +139,7 @@ def test_a_dearer_fee_widens_the_quotes(tmp_path: Path) -> None:
     """The floor under every quote is the fee of now, not of the start."""
 
     def width(run: VirtualRun) -> int:
-        ladder = bot_of(run).strategy.ladder
+        ladder = bot_of(run).strategy.quotes.ladder
         assert ladder is not None
         prices = [target.price for target in ladder.targets]
         return max(prices) - min(prices)

@@ -334,6 +334,20 @@ def test_i07_funding_tightens_the_side_that_pays() -> None:
     assert (desk.risk.limits.long, desk.risk.limits.short) == (666, 333)
 
 
+def test_v04_a_turbulent_market_tightens_both_sides_beside_funding() -> None:
+    desk = Desk()
+    pays_long = FundingReading(0.001, 3600.0, 0.0, 1.0, 0.5)
+    calm = desk.risk.inventory(VIEW, pays_long).buy_headroom
+    desk.risk.inventory(VIEW, pays_long, 0.6)
+    limits = desk.risk.limits
+    assert limits.long == pytest.approx(0.6 * calm, abs=1)
+    assert limits.short == pytest.approx(0.6 * limits.hard_short, abs=1)
+    assert limits.hard_long == limits.hard_short
+    desk.hold(-limits.short)
+    assert desk.refusal(quote(SELL0)) is not None
+    assert desk.refusal(quote(BUY0)) is None
+
+
 def test_the_inventory_reading_tells_what_other_markets_hold() -> None:
     desk = Desk()
     other = msgspec.structs.replace(SOL, symbol="ETH-USD")

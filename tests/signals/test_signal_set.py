@@ -222,6 +222,7 @@ CHANGES: dict[str, object] = {
     "volatility.relative": True,
     "volatility.floor_bps": 2.0,
     "fair_price.cap_bps": 0.05,
+    "volatility.limit_scales": (0.9, 0.8, 0.7, 0.6),
     "volatility.jump_blend": (0.1, 0.2, 0.3, 0.4),
     "trend.method": "regression",
     "trend.counter_size_scale": 0.3,

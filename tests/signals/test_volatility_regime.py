@@ -136,12 +136,13 @@ def test_turbulent_classes_keep_part_of_the_jumps_in_the_clean_volatility() -> N
 
 
 def test_switched_off_it_still_measures_but_never_scales() -> None:
-    tape = Tape(config(enabled=False))
+    tape = Tape(config(enabled=False, limit_scales=(0.5, 0.5, 0.5, 0.5)))
     tape.run(1500, 90.0)
     reading = tape.subject.reading()
     assert reading.regime is Regime.NORMAL
     assert reading.total_bps > 5.0
     assert (reading.offset_scale, reading.size_scale, reading.tolerance_scale) == (1.0, 1.0, 1.0)
+    assert reading.limit_scale == 1.0
 
 
 def test_a_dead_market_reports_the_floor() -> None:

@@ -102,6 +102,10 @@ class VolatilityConfig(Section):
     offset_scales: Scales = Field((0.7, 1.0, 2.0, 3.0), description="Offset multipliers by class")
     skew_scales: Scales = Field((1.0, 1.0, 1.25, 1.5), description="Skew multipliers by class")
     size_scales: Scales = Field((1.0, 1.0, 0.6, 0.3), description="Size multipliers by class")
+    limit_scales: Scales = Field(
+        (1.0, 1.0, 1.0, 1.0),
+        description="Multipliers of the position limit by class; it is only ever tightened",
+    )
     interval_scales: Scales = Field(
         (1.5, 1.0, 0.7, 0.5), description="Reprice interval multipliers by class"
     )
@@ -120,6 +124,9 @@ class VolatilityConfig(Section):
                 raise ValueError(msg)
         if self.horizons_s[0] < 10.0 or self.horizons_s[-1] > 86_400.0:
             msg = "horizons_s must lie between 10 and 86400 seconds"
+            raise ValueError(msg)
+        if any(scale > 1.0 for scale in self.limit_scales):
+            msg = "limit_scales must lie between 0 and 1"
             raise ValueError(msg)
         if any(not 0.0 <= share <= 1.0 for share in self.jump_blend):
             msg = "jump_blend must lie between 0 and 1"

@@ -37,8 +37,8 @@ class VolatilityReading(msgspec.Struct, frozen=True, gc=False):
     turbulent classes the clean one keeps part of the jumps);
     `minute_bps` gives each horizon's 60-second-equivalent volatility in the configured
     order. `jump_bps` is the signed jump part over the shortest horizon, per root second.
-    Scales multiply offsets, skew, size, reprice interval and tolerance of engines and
-    gates that do not know sigma themselves.
+    Scales multiply offsets, skew, size, reprice interval, tolerance and position limits of
+    engines and gates that do not know sigma themselves.
     """
 
     regime: Regime
@@ -52,6 +52,7 @@ class VolatilityReading(msgspec.Struct, frozen=True, gc=False):
     size_scale: float
     interval_scale: float
     tolerance_scale: float
+    limit_scale: float = 1.0
 
 
 class TrendReading(msgspec.Struct, frozen=True, gc=False):

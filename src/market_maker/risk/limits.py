@@ -27,7 +27,7 @@ UNLIMITED = 1 << 62
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """Largest long and short position in quanta at one mid.
 
-    `hard_*` leave out the scaling by funding; `*_reason` names the limit that binds.
+    `hard_*` leave out the scaling by funding and volatility; `*_reason` names the limit that binds.
     """
 
     long: int

@@ -157,12 +157,16 @@ class RiskManager:
     # Inventory ------------------------------------------------------------------------------
 
     def inventory(
-        self, view: MarketView, funding: FundingReading | None = None
+        self,
+        view: MarketView,
+        funding: FundingReading | None = None,
+        regime_scale: float = 1.0,
     ) -> InventoryReading:
-        """Position against its limits; funding tightens the side that it punishes."""
+        """Position against its limits; volatility tightens both, funding the side it punishes."""
         if funding is not None:
-            scale = min(1.0, funding.max_position_scale)
-            self._scales = (scale, 1.0) if funding.rate_per_hour > 0 else (1.0, scale)
+            scale = regime_scale * min(1.0, funding.max_position_scale)
+            long_pays = funding.rate_per_hour > 0
+            self._scales = (scale, regime_scale) if long_pays else (regime_scale, scale)
         ledger = self._ledger
         self._account.on_pnl(self._instrument.symbol, ledger.trading_pnl, view.recv_ns)
         limits = self._limits_at(view.mid2)

@@ -38,7 +38,9 @@ class Quotes:
             return
         parts = self._parts
         self.readings = readings = parts.signals.readings(now_ns)
-        self.inventory = inventory = parts.risk.inventory(view, readings.funding)
+        self.inventory = inventory = parts.risk.inventory(
+            view, readings.funding, readings.volatility.limit_scale
+        )
         self.ladder = parts.pricing.price(
             view, readings, inventory, self._adverse_bps, parts.post_only, now_ns
         )

@@ -79,4 +79,5 @@ class VolatilityRegime:
             size_scale=config.size_scales[regime] if active else 1.0,
             interval_scale=config.interval_scales[regime] if active else 1.0,
             tolerance_scale=config.tolerance_scales[regime] if active else 1.0,
+            limit_scale=config.limit_scales[regime] if active else 1.0,
         )
