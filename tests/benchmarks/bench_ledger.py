@@ -36,6 +36,7 @@ _SOL = Instrument(
     price_quantum=Decimal("0.01"),
     qty_quantum=Decimal("0.01"),
     max_leverage=Decimal(3),
+    maker_fee_rate=Decimal("0.00002"),
 )
 _VIEW = MarketView(1, _T0, BookVerdict.VALID, 15_000, 15_001, 9, 9, 9, 9, 15_000, 15_001)
 
