@@ -92,8 +92,9 @@ ORDER_BUGS = (
                 "self._move(record, OrderEvent.SEEN_CANCELLED, now_ns, changes)",
             ),
         ),
-        faults="private_late,private_dropped",
+        faults="private_late,private_dropped,market_cut",
         breaks=("S2",),
+        keys={"venue.simulated.market.noise_per_s": 3.0},
     ),
     Bug(
         name="remaining_from_snapshot",

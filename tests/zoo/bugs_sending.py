@@ -152,9 +152,9 @@ SENDING_BUGS = (
                 "        if own > 0 and selfish and order.reduce_only:\n",
             ),
         ),
-        faults="request_late,response_lost",
+        faults="request_lost,response_lost",
         breaks=("S8",),
-        keys={**PATIENT, "venue.simulated.market.volatility_bps": 2.5},
+        keys={**PATIENT, **REPLACING, "venue.simulated.market.volatility_bps": 4.0},
     ),
     Bug(
         name="halt_keeps_orders",
