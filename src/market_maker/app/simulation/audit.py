@@ -266,7 +266,10 @@ class MarketAudit:
         """S11: a halt takes away what it does not keep; L3: after a kill nothing rests."""
         audit = self.audit
         record = self._halts.neglected(self.strategy, audit.run.bot.account.rates, now_ns)
-        if record is not None:
+        if record is not None and any(
+            order.client_id == record.client_id
+            for order in audit.run.exchange.open_orders(self.symbol)
+        ):
             audit.fail("S11", "a halt lets an order rest", record.client_id)
         if self.bot.killed.is_set() and audit.run.exchange.open_orders(self.symbol):
             audit.fail("L3", "an order rests after the kill was complete")
