@@ -30,6 +30,7 @@ from market_maker.core.events import (
     Heartbeat,
     OrderUpdate,
     RequestKind,
+    RequestOutcome,
 )
 from market_maker.core.reasons import BotState, HaltReason, KillReason
 from market_maker.core.side import Side
@@ -304,3 +305,35 @@ def test_a_rearm_whose_question_is_never_answered_releases_nothing() -> None:
         assert await run.stop() is ExitCode.CLEAN
 
     VirtualRun(configured(), seed=115, wrap=wrap).run(work)
+
+
+def test_a_kill_outlives_an_adapter_that_breaks() -> None:
+    """An error that nobody foresaw ends neither the cancelling nor the asking."""
+
+    class Breaking(Wire):
+        broken = False
+
+        async def cancel_all(self) -> RequestOutcome:
+            if self.broken:
+                raise KeyError("result")
+            return await super().cancel_all()
+
+        async def open_orders(self) -> tuple[OrderUpdate, ...]:
+            if self.broken:
+                raise KeyError("orders")
+            return await super().open_orders()
+
+    async def work(run: VirtualRun, wire: Wire) -> None:
+        assert isinstance(wire, Breaking)
+        wire.broken = True
+        run.bot.kill(KillReason.COMMAND, "test")
+        await asyncio.sleep(3.0)
+        assert resting(run) > 0
+        wire.broken, wire.on_sweep = False, lambda: setattr(wire, "broken", True)
+        await until(lambda: resting(run) == 0, 20.0)
+        await asyncio.sleep(3.0)
+        assert not bot_of(run).killed.is_set()
+        wire.broken, wire.on_sweep = False, lambda: None
+        assert await run.bot.kill_verified(None, 20.0)
+
+    trade(Breaking, 117, work)
