@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from driving import bot_of, halts, quotes_both_sides, until
 from invariants import Audit
@@ -12,7 +13,7 @@ from relay import Relay
 from market_maker.app.virtual import VirtualRun
 from market_maker.config.schema import Settings
 from market_maker.core.commands import Approved
-from market_maker.core.events import BookSnapshot, Event, RequestOutcome
+from market_maker.core.events import BookDelta, BookSnapshot, Event, RequestOutcome
 from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import HaltReason
 from market_maker.venues.base import Sink, Venue
@@ -86,6 +87,42 @@ def test_the_halt_is_said_while_the_new_book_is_on_its_way() -> None:
         await until(lambda: HaltReason.LOOP_STALLED not in halts(run), 2)
 
     VirtualRun(Settings()).run(work)
+
+
+def test_a_stall_ends_once_a_book_that_came_hollow_has_filled() -> None:
+    class Hollow(Relay):
+        """Snapshots have no asks until the next change brings them."""
+
+        begun = False
+        asks: tuple[tuple[int, int], ...] = ()
+
+        async def open(self, sink: Sink) -> None:
+            def hollow(event: Event) -> None:
+                if self.begun and isinstance(event, BookSnapshot):
+                    self.asks = event.asks
+                    event = msgspec.structs.replace(event, asks=())
+                elif self.asks and isinstance(event, BookDelta):
+                    asks = tuple((-1, price, qty) for price, qty in self.asks)
+                    event = msgspec.structs.replace(event, changes=asks + event.changes)
+                    self.asks = ()
+                sink(event)
+
+            await self.inner.open(hollow)
+
+    venues: list[Hollow] = []
+
+    def wrap(venue: Venue, _symbol: str) -> Venue:
+        venues.append(Hollow(venue))
+        return venues[0]
+
+    async def work(run: VirtualRun) -> None:
+        await until(lambda: quotes_both_sides(run), 30)
+        venues[0].begun = True
+        run.loop.stall(2 * NANOS)
+        await until(lambda: HaltReason.LOOP_STALLED in halts(run), 1, step_s=0.001)
+        await until(lambda: quotes_both_sides(run), 20)
+
+    VirtualRun(Settings(), wrap=wrap).run(work)
 
 
 def test_a_busy_loop_is_not_taken_for_a_stalled_one() -> None:

@@ -28,7 +28,9 @@ from market_maker.core.events import (
     Feed,
     FeedStatus,
     Heartbeat,
+    OrderUpdate,
     RequestKind,
+    RequestOutcome,
 )
 from market_maker.core.reasons import BotState, HaltReason, KillReason
 from market_maker.core.side import Side
@@ -72,6 +74,49 @@ def test_resyncs_that_overlap_end_one_after_the_other_behind_a_closed_gate(
         assert wire.sweeps - before >= 2
 
     trade(Wire, 101, work)
+
+
+@pytest.mark.parametrize(("starting", "question"), [(True, 1), (True, 2), (False, 3), (False, 4)])
+def test_a_stream_lost_while_books_are_compared_has_them_compared_again(
+    starting: bool, question: int
+) -> None:
+    """What was lost with it may be what the comparison had asked for already."""
+
+    class Fickle(Wire):
+        """Loses the private stream behind one question of a resync."""
+
+        left = question if starting else 0
+        sweeps_then = 0
+
+        async def open_orders(self) -> tuple[OrderUpdate, ...]:
+            orders = await super().open_orders()
+            self.left -= 1
+            if self.left == 0:
+                self.sweeps_then = self.sweeps
+                await _reconnect(runs[0], self)
+            return orders
+
+    runs: list[VirtualRun] = []
+    wires: list[Fickle] = []
+
+    def wrap(venue: Venue, _symbol: str) -> Venue:
+        wires.append(Fickle(venue))
+        return wires[0]
+
+    async def work(run: VirtualRun) -> None:
+        gate = bot_of(run).strategy.parts.gate
+        if not starting:
+            await run.started.wait()
+            wires[0].left = question
+            await _reconnect(run, wires[0])
+        await until(lambda: wires[0].sweeps_then > 0, 5.0, 0.001)
+        await until(lambda: gate.is_open, 15.0, 0.001)
+        assert wires[0].sweeps > wires[0].sweeps_then
+        await until(lambda: quotes_both_sides(run), 15.0)
+        assert await run.stop() is ExitCode.CLEAN
+
+    runs.append(VirtualRun(configured(), seed=116, wrap=wrap))
+    runs[0].run(work, at_once=True)
 
 
 # The private stream -----------------------------------------------------------------------------
@@ -260,3 +305,35 @@ def test_a_rearm_whose_question_is_never_answered_releases_nothing() -> None:
         assert await run.stop() is ExitCode.CLEAN
 
     VirtualRun(configured(), seed=115, wrap=wrap).run(work)
+
+
+def test_a_kill_outlives_an_adapter_that_breaks() -> None:
+    """An error that nobody foresaw ends neither the cancelling nor the asking."""
+
+    class Breaking(Wire):
+        broken = False
+
+        async def cancel_all(self) -> RequestOutcome:
+            if self.broken:
+                raise KeyError("result")
+            return await super().cancel_all()
+
+        async def open_orders(self) -> tuple[OrderUpdate, ...]:
+            if self.broken:
+                raise KeyError("orders")
+            return await super().open_orders()
+
+    async def work(run: VirtualRun, wire: Wire) -> None:
+        assert isinstance(wire, Breaking)
+        wire.broken = True
+        run.bot.kill(KillReason.COMMAND, "test")
+        await asyncio.sleep(3.0)
+        assert resting(run) > 0
+        wire.broken, wire.on_sweep = False, lambda: setattr(wire, "broken", True)
+        await until(lambda: resting(run) == 0, 20.0)
+        await asyncio.sleep(3.0)
+        assert not bot_of(run).killed.is_set()
+        wire.broken, wire.on_sweep = False, lambda: None
+        assert await run.bot.kill_verified(None, 20.0)
+
+    trade(Breaking, 117, work)

@@ -175,8 +175,8 @@ SENDING_BUGS = (
         edits=(
             Edit(
                 "runtime.market_bot",
-                "                if settled or now_ns - empty_since_ns > horizon_s * NANOS:\n",
-                "                if settled or horizon_s:\n",
+                "            if empty and (settled or now_ns - empty_since_ns > horizon_s * NANOS):\n",
+                "            if empty and (settled or horizon_s):\n",
             ),
         ),
         faults="kill,request_late",

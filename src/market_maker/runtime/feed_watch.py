@@ -73,7 +73,8 @@ class FeedWatch:
         if not private:
             return self.public()
         if HaltReason.STARTING in halted:
-            return FeedFinding(clears=reason)  # the first resync is still to come
+            # The first resync takes this up, unless it has put its questions already.
+            return FeedFinding(clears=reason, repair=Repair.RESYNC, detail="private feed is up")
         if reason in halted:
             return FeedFinding(repair=Repair.RESYNC, detail="private feed is back")
         return NOTHING

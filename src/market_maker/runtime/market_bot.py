@@ -243,23 +243,29 @@ class MarketBot:
     async def cancel_everything(self) -> None:
         """Cancel at the venue until it shows nothing of ours, twice, a horizon apart.
 
-        Returns only then: what is in flight may still arrive after the first empty answer.
+        Returns only then: what is in flight may still arrive after the first empty answer. Neither
+        a venue nor an error of an adapter or of our books ends it.
         """
         horizon_s = self.strategy.parts.ledger.patience.horizon_ns / NANOS
         pause_s = self._config.resync_backoff_s
         empty_since_ns = 0
         while True:
-            accepted = await self.reconciler.cancel_ours()
-            if accepted and await self.reconciler.nothing_rests():
-                await self.reconciler.check()
-                now_ns = self._clock.monotonic_ns()
-                if not empty_since_ns:
-                    empty_since_ns = now_ns
-                settled = not self.strategy.parts.ledger.live_orders()
-                if settled or now_ns - empty_since_ns > horizon_s * NANOS:
-                    return
-            else:
+            accepted = empty = False
+            try:
+                accepted = await self.reconciler.cancel_ours()
+                if accepted and await self.reconciler.nothing_rests():
+                    await self.reconciler.check()
+                    empty = True
+            except Exception as error:  # noqa: BLE001 - whatever breaks, cancelling goes on
+                self._hooks.on_log("error", "cancel_failed", f"{self.symbol}: {error!r}")
+            now_ns = self._clock.monotonic_ns()
+            if not empty:
                 empty_since_ns = 0
+            elif not empty_since_ns:
+                empty_since_ns = now_ns
+            settled = not self.strategy.parts.ledger.live_orders()
+            if empty and (settled or now_ns - empty_since_ns > horizon_s * NANOS):
+                return
             # An order that the cancel overtook is why something rests: do not wait long.
             first_s, longest_s = self._config.resync_backoff_s, self._config.resync_backoff_max_s
             pause_s = first_s if accepted else min(2 * pause_s, longest_s)

@@ -35,6 +35,7 @@ from market_maker.ledger.reconcile import (
     reconcile,
 )
 from market_maker.runtime.backoff import backoff_of
+from market_maker.runtime.components import Repair
 from market_maker.runtime.executor import Executor
 from market_maker.runtime.observer import Observer
 from market_maker.runtime.queries import Queries
@@ -75,7 +76,8 @@ class Reconciler:
     async def resync(self, detail: str) -> None:
         """Close the gate, cancel ours, agree with the venue, open; retries until it succeeds.
 
-        One at a time: a second call waits for the first and then closes the gate again.
+        One at a time: a second call waits for the first and then closes the gate again. What asks
+        for a resync while one runs may have come too late for its questions: they are put again.
         """
         strategy = self._strategy
         async with self._resyncing:
@@ -128,6 +130,8 @@ class Reconciler:
         return (await self._queries.ask_now(self._venue.position)).qty
 
     async def _attempt_resync(self) -> bool:
+        repairs = self._strategy.repairs
+        repairs.pop(Repair.RESYNC, None)
         async with self._lock:
             if not await self.cancel_ours():
                 return False
@@ -135,7 +139,7 @@ class Reconciler:
                 agreed = await self._agree()
             except QueryFailedError:
                 return False
-        return agreed and await self.nothing_rests()
+        return agreed and await self.nothing_rests() and Repair.RESYNC not in repairs
 
     async def _agree(self) -> bool:
         """Rounds of questions until nothing is left to ask."""

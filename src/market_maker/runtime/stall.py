@@ -17,7 +17,7 @@ from market_maker.runtime.strategy import Strategy
 class Stall:
     """One market's view of the loop's pulse; `begin` starts it, a pulse of ticks keeps it."""
 
-    __slots__ = ("_after_ns", "_asked_anew", "_strategy", "_turned_ns", "lasts")
+    __slots__ = ("_after_ns", "_asked_anew", "_has_come", "_strategy", "_turned_ns", "lasts")
 
     def __init__(self, strategy: Strategy, after_ns: int) -> None:
         """Take a longer silence than `after_ns` for a stall; it `lasts` until a new book is there."""
@@ -26,6 +26,7 @@ class Stall:
         self._after_ns = after_ns
         self._turned_ns = 0
         self._asked_anew = False
+        self._has_come = False
 
     def begin(self, now_ns: int) -> None:
         """From now on the loop is expected to turn all the time."""
@@ -41,7 +42,7 @@ class Stall:
 
     def over(self, lag_ns: int, now_ns: int) -> None:
         """A stall has ended: close the gate and ask for everything anew."""
-        self.lasts, self._asked_anew = True, False
+        self.lasts, self._asked_anew, self._has_come = True, False, False
         self._strategy.halt(HaltReason.LOOP_STALLED, now_ns, f"{lag_ns / NANOS:.2f} s")
         self._strategy.ask(Repair.RESUBSCRIBE, "the loop stood still")
         self._strategy.ask(Repair.RECONCILE, "the loop stood still")
@@ -51,9 +52,13 @@ class Stall:
         self._asked_anew = True
 
     def mind(self, event: Event) -> None:
-        """Open the gate again once the book that was asked for is there."""
-        if self.lasts and self._asked_anew and isinstance(event, BookSnapshot):
-            if not self._strategy.view.valid:
-                return
+        """Open the gate once the book that was asked for has come and may be priced from.
+
+        It may have come hollow, to be filled by what follows.
+        """
+        if not self.lasts:
+            return
+        self._has_come |= self._asked_anew and isinstance(event, BookSnapshot)
+        if self._has_come and self._strategy.view.valid:
             self.lasts = False
             self._strategy.clear(HaltReason.LOOP_STALLED, event.recv_ns)

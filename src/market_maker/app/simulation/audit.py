@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from functools import partial
 from typing import cast, get_args
 
 import msgspec
 
 from market_maker.app.simulation.feed_audit import FeedAudit
 from market_maker.app.simulation.halt_audit import HaltAudit, is_last_exit
+from market_maker.app.simulation.pace_audit import PaceAudit
 from market_maker.app.virtual import VirtualRun
 from market_maker.core.commands import Approved
 from market_maker.core.events import (
@@ -24,10 +26,9 @@ from market_maker.core.events import (
     Event,
     Fill,
     RequestKind,
-    RequestOutcome,
     TradePrint,
 )
-from market_maker.core.instrument import MONEY_SCALE, NANOS, Instrument, Payoff
+from market_maker.core.instrument import MONEY_SCALE, Instrument, Payoff
 from market_maker.core.reasons import HaltReason
 from market_maker.core.side import Side
 from market_maker.core.units import Grid
@@ -90,9 +91,7 @@ class Audit:
         self.taps: dict[str, MarketAudit] = {}
         self._ids: dict[str, None] = {}
         self._tokens: dict[int, None] = {}
-        self._sent: deque[tuple[int, bool]] = deque()
-        self._sent_orders = 0
-        self._paused_until_ns = {True: 0, False: 0}
+        self.pace: PaceAudit
         self.journals: dict[str, AuditedJournal] = {}
         self.adopted = False
         self.reopened = False
@@ -105,9 +104,8 @@ class Audit:
         self.run = run
         self.taps = {}
         self._tokens.clear()
-        self._sent.clear()
-        self._sent_orders = 0
-        self._paused_until_ns = {True: 0, False: 0}  # a new process knows of no pause
+        # A new process knows of no pause.
+        self.pace = PaceAudit(run.settings.risk, run.clock, partial(self.fail, "S12"))
 
     def market(self, symbol: str) -> MarketAudit:
         """The audit of one market in this session."""
@@ -139,32 +137,6 @@ class Audit:
         """Keep a statement unless it holds."""
         if not holds:
             self.fail(statement, detail, client_id)
-
-    # -- requests of the account --------------------------------------------------------
-
-    def sending(self, *, order: bool) -> None:
-        """S12: every window keeps its budget and the cancels' share; a pause is obeyed."""
-        risk = self.run.settings.risk
-        now_ns = self.run.clock.now_ns()
-        sent = self._sent
-        sent.append((now_ns, order))
-        self._sent_orders += order
-        oldest_ns = now_ns - int(risk.request_window_s * NANOS)
-        while sent[0][0] <= oldest_ns:
-            self._sent_orders -= sent.popleft()[1]
-        if len(sent) > risk.requests_per_window:
-            self.fail("S12", f"{len(sent)} requests in one window")
-        if self._sent_orders > risk.requests_per_window * (1 - risk.cancel_reserve):
-            self.fail("S12", f"{self._sent_orders} orders in one window")
-        pause_ns = self._paused_until_ns[order] - now_ns
-        if pause_ns > 0:
-            self.fail("S12", f"sent {pause_ns / NANOS:.3f} s before the pause is over")
-
-    def answered(self, outcome: RequestOutcome, *, order: bool) -> None:
-        """Note a pause that the venue asked for."""
-        if outcome.retry_after_ns:
-            until_ns = self.run.clock.now_ns() + outcome.retry_after_ns
-            self._paused_until_ns[order] = max(self._paused_until_ns[order], until_ns)
 
     def fresh_id(self, client_id: str) -> None:
         """S15: an id is used once, over all sessions."""
@@ -200,7 +172,6 @@ class MarketAudit:
         """Nothing is judged before the bot exists."""
         self.audit = audit
         self.symbol = symbol
-        self._synced = not audit.journals  # the first session has nothing to catch up with
         self._last_ns = 0
         self._exposure = audit.exposure(symbol)
         self.journal: AuditedJournal
@@ -279,19 +250,16 @@ class MarketAudit:
         audit = self.audit
         ledger, exposure = strategy.parts.ledger, self._exposure
         worst_long, worst_short = audit.run.exchange.worst_case(self.symbol)
-        # What an earlier session left may be unknown until the gate opens for the first time.
-        self._synced |= strategy.parts.gate.is_open
-        if self._synced:
-            long, short = ledger.worst_long, ledger.worst_short
-            if exposure.unseen:
-                self._forget_seen(exposure.unseen)
-                for fill in exposure.unseen.values():
-                    if fill.side is Side.BUY:
-                        long += fill.qty
-                    else:
-                        short -= fill.qty
-            if long < worst_long or short > worst_short:
-                audit.fail("S2", f"ours {long}/{short}, the exchange's {worst_long}/{worst_short}")
+        long, short = ledger.worst_long, ledger.worst_short
+        if exposure.unseen:
+            self._forget_seen(exposure.unseen)
+            for fill in exposure.unseen.values():
+                if fill.side is Side.BUY:
+                    long += fill.qty
+                else:
+                    short -= fill.qty
+        if long < worst_long or short > worst_short:
+            audit.fail("S2", f"ours {long}/{short}, the exchange's {worst_long}/{worst_short}")
         limits = strategy.parts.risk.limits
         exposure.limit = max(exposure.limit, limits.hard_long, limits.hard_short)
         most_long = exposure.limit + exposure.bought
@@ -318,7 +286,7 @@ class MarketAudit:
         sent = [order for order in ledger.live_orders() if not order.from_fill]
         bid = max((order.worst_price() for order in sent if order.side is Side.BUY), default=0)
         ask = min((order.worst_price() for order in sent if order.side is Side.SELL), default=0)
-        if self._synced and bid and ask and bid >= ask:
+        if bid and ask and bid >= ask:
             audit.fail("S8", f"own bid {bid} against own ask {ask}")
         levels = [order.level for order in ledger.live_orders() if order.level is not None]
         if len(levels) != len(set(levels)):
@@ -328,8 +296,7 @@ class MarketAudit:
             (bids if order.side is Side.BUY else asks).append(order.price)
             record = ledger.order(order.client_id)
             if record is None:
-                if self._synced:
-                    audit.fail("L2", "an order that we do not track", order.client_id)
+                audit.fail("L2", "an order that we do not track", order.client_id)
             elif not record.live:
                 audit.fail("S6", f"{record.status.value} for us, open there", order.client_id)
         if max(bids) >= min(asks):
@@ -362,7 +329,7 @@ class MarketAudit:
         """S1, S3, S9, S10 and S11 at the instant of sending."""
         audit = self.audit
         audit.orders += 1
-        audit.sending(order=True)
+        audit.pace.sending(order=True)
         audit.fresh_token(order)
         amends = order.kind is RequestKind.AMEND
         if not amends:
@@ -397,11 +364,14 @@ class MarketAudit:
         elif is_last_exit(self.strategy, audit.run.settings.risk.emergency_ratio):
             resting = len(audit.run.exchange.open_orders(self.symbol))
             audit.expect(not resting, "L6", f"an exit while {resting} orders rest", client_id)
+        if order.reduce_only and order.level is None:
+            held = -order.side * parts.ledger.position
+            audit.expect(order.qty <= held, "S11", f"an exit of {order.qty} from {held}", client_id)
         self._judge_limit(order, enlarges=not amends or order.qty > record.qty)
 
     def _judge_limit(self, order: Approved, *, enlarges: bool) -> None:
         """S1: what is sent fits the limit in force, whatever else is under way."""
-        if not enlarges or order.reduce_only:
+        if not enlarges:
             return
         ledger, limits = self.strategy.parts.ledger, self.strategy.parts.risk.limits
         if order.side is Side.BUY:
@@ -411,8 +381,8 @@ class MarketAudit:
         self.audit.expect(worst <= limit, "S1", f"{worst} of {limit}", order.client_id)
 
     def cancelling(self) -> None:
-        """S12 for cancels."""
-        self.audit.sending(order=False)
+        """S12 for cancels and for the dead-man's switch, which use one lane."""
+        self.audit.pace.sending(order=False)
 
     def disarming(self) -> None:
         """L6: the dead-man's switch stays armed until nothing rests."""
@@ -439,8 +409,20 @@ class MarketAudit:
         position = exchange.position(self.symbol)
         if ledger.position != position:
             found.append(f"L1: position {ledger.position}, the exchange's is {position}")
-        theirs = {order.client_id for order in exchange.open_orders(self.symbol)}
-        strangers = sorted(theirs - {order.client_id for order in ledger.live_orders()})
+        theirs = {order.client_id: order for order in exchange.open_orders(self.symbol)}
+        ours = {order.client_id: order for order in ledger.live_orders()}
+        for order in ours.values():
+            there = theirs.get(order.client_id)
+            if order.status is not OrderStatus.OPEN:
+                continue
+            if there is None:
+                found.append(f"L1: {order.client_id} is open for us alone")
+            elif (order.price, order.qty, order.seen) != (there.price, there.qty, there.filled):
+                found.append(f"L1: {order.client_id} has other terms or fills at the exchange")
+        short = [order.client_id for order in ledger.local_books().unsettled]
+        if short:
+            found.append(f"L1: fills are missing: {', '.join(short)}")
+        strangers = sorted(theirs.keys() - ours.keys())
         if strangers:
             found.append(f"L2: not tracked: {', '.join(strangers)}")
         unknown = [
@@ -458,15 +440,15 @@ class MarketAudit:
         """S4: each execution was counted, once; S14: cash and position are their sums."""
         audit, exchange = self.audit, self.audit.run.exchange
         ledger = self.strategy.parts.ledger
-        if audit.adopted or ledger.opening_position or len(exchange.symbols) > 1:
+        if audit.adopted or ledger.opening_position:
             return  # what was adopted came without its executions
         fills = exchange.fills(self.symbol)
         missing = [fill.trade_id for fill in fills if not ledger.has_counted(fill.trade_id)]
         audit.expect(not missing, "S4", f"not counted: {', '.join(missing)}")
         total = sum(fill.side * fill.qty for fill in fills)
         audit.expect(ledger.position == total, "S14", f"position {ledger.position}, fills {total}")
-        if audit.reopened:
-            return  # money that moved before the books were opened is none of theirs
+        if audit.reopened or len(exchange.symbols) > 1:
+            return  # money that moved before the books were opened, or for another market's
         value = Payoff(self.instrument).value(ledger.position, ledger.mid2)
         capital = int(exchange.config.capital) * MONEY_SCALE
         change = exchange.cash - capital + value

@@ -40,8 +40,8 @@ WARM_UP_S = 60.0
 """How long a healed bot may take to quote both sides beyond N: signals calm down in that time."""
 
 _POLL_S = 0.25
-_STAYS_S = 3.0
-"""How long the book must stay empty after a kill to count as empty."""
+_STAYS_S = 12.0
+"""How long the book must stay empty after a kill: longer than anything may be under way."""
 
 _KILLED_AMID_S = 3.0
 """Mean time for which faults go on after a kill."""
@@ -321,6 +321,12 @@ class SeedRun:
         audit.expect(took_s <= most_s, "L6", f"the shutdown took {took_s:.1f} s of {most_s:g} s")
         honest = code is ExitCode.ORDERS_MAY_REST or not self._resting()
         audit.expect(honest, "L6", f"ended with {code.name} while orders rest")
+        for symbol, venue in self._venues.items():
+            for straggler in venue.stragglers:
+                client_id = straggler.request.client_id
+                known = self._exchange.order(symbol, client_id) is not None
+                told = code is ExitCode.ORDERS_MAY_REST or known
+                audit.expect(told, "L6", f"ended with {code.name} and one to come", client_id)
         late = [] if code is ExitCode.ORDERS_MAY_REST else self._late_orders()
         audit.expect(not late, "L6", f"ended with {code.name}, still on their way: {late}")
 
