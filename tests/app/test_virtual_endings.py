@@ -81,6 +81,25 @@ def test_kill_leaves_nothing_within_a_second_and_rearm_resumes_both_sides() -> N
     audit.check_end()
 
 
+def test_a_rearm_forgives_losses_only_if_a_loss_had_engaged_the_switch() -> None:
+    async def work(run: VirtualRun) -> None:
+        account = run.bot.account
+        await until(lambda: account.drawdown > 0, 300.0)
+        run.bot.kill(KillReason.COMMAND, "test")
+        assert await run.bot.kill_verified(None, 30.0)
+        peak, day_start = account.drawdown + account.pnl, account.daily_loss + account.pnl
+        for _ in range(2):
+            await run.bot.rearm()
+            assert account.drawdown + account.pnl == peak
+            assert account.daily_loss + account.pnl == day_start
+        account.kill.engage(KillReason.DAILY_LOSS, EPOCH_NS)
+        await run.bot.rearm()
+        assert account.drawdown + account.pnl < peak
+        assert account.daily_loss + account.pnl != day_start
+
+    VirtualRun(configured(venue=BUSY), seed=20).run(work)
+
+
 def test_kill_is_idempotent_and_stays_latched_across_restarts() -> None:
     async def kill(run: VirtualRun) -> None:
         await until(lambda: quotes_both_sides(run), 15.0)

@@ -121,13 +121,27 @@ def test_kill_tells_the_bot_market_and_reason(run: Run, bot: FakeBot, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "reply", [{"open_orders": 2, "verified": True}, {"open_orders": 0, "verified": False}]
+    "reply",
+    [
+        {"open_orders": 2, "verified": True},
+        {"open_orders": 0, "verified": False},
+        {"open_orders": 0, "verified": True, "latched": False},
+    ],
 )
 def test_a_kill_that_is_not_verified_exits_8(
     run: Run, bot: FakeBot, tmp_path: Path, reply: dict[str, object]
 ) -> None:
     bot.replies["kill"] = reply
     assert run("kill", "--data-dir", tmp_path).code == 8
+
+
+def test_the_reason_of_a_kill_is_kept_as_one_short_line(
+    run: Run, bot: FakeBot, tmp_path: Path
+) -> None:
+    run("kill", "--data-dir", tmp_path, "--reason", "\x1b[31mré\nd\x07" + "x" * 999)
+    reason = str(bot.asked[-1]["arguments"]["reason"])
+    assert reason.startswith(" [31mré d x")
+    assert len(reason) == 200
 
 
 def test_rearm_tells_the_bot(run: Run, bot: FakeBot, tmp_path: Path) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +98,29 @@ def test_the_line_to_repeat_names_everything_that_was_given() -> None:
         "python -m market_maker simulate --seeds 1 --seed 4 --hours 0.5 --faults garbled --certain"
         " --market SOL-USD --market ETH-USD --engine layered --config 'my bot.toml'"
     )
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_it_is_interrupted_no_worker_is_left_and_no_trace_is_shown(
+    ending: signal.Signals,
+) -> None:
+    """Workers hold the pipe open: its end is theirs as well."""
+    words = ["simulate", "--seeds", "500", "--hours", "0.003", "--jobs", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "market_maker", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    if ending is signal.SIGINT:
+        os.killpg(process.pid, ending)  # as a terminal does
+    else:
+        process.send_signal(ending)
+    _, errors = process.communicate(timeout=60.0)
+    assert "Traceback" not in errors
+    if ending is signal.SIGINT:
+        assert process.returncode == ExitCode.UNEXPECTED
+        assert "seeds have no verdict" in errors

@@ -49,7 +49,6 @@ def serve(settings: Settings, options: RunOptions, where: ServeOptions) -> int:
             _serve(exchange, socket, options, str(paths.exchange_dir), oracle=where.oracle)
         )
     finally:
-        socket.unlink(missing_ok=True)
         exchange.close()
 
 
@@ -86,4 +85,5 @@ async def _serve(
             link.close()
         await asyncio.gather(*sessions.values(), return_exceptions=True)
         await wire.detach(port)
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - nothing runs any more that could wait for it
     return ExitCode.CLEAN

@@ -252,8 +252,10 @@ class Process:
             bot.kill(KillReason.COMMAND, reason, market)
         verified = await bot.kill_verified(market, KILL_WAIT_S)
         self._publish()
+        switch = bot.account.kill if market is None else bot.markets[market].kill
         return {
             "verified": verified,
+            "latched": switch.persisted,
             "open_orders": bot.open_orders_of(market),
             "detail": ""
             if verified
@@ -264,7 +266,11 @@ class Process:
         released = await self._require_bot().rearm(arguments.get("market"))
         names = ", ".join(latch.reason.value for latch in released)
         self._publish()
-        return {"detail": f"released: {names}" if names else "nothing was engaged"}
+        return {
+            "detail": f"kill switch released (it was engaged by: {names})"
+            if names
+            else "the kill switch was not engaged; resynced with the venue"
+        }
 
     async def _obey_reload(self, _arguments: dict[str, Any]) -> object:
         self._reload()

@@ -10,6 +10,9 @@ import msgspec
 
 from market_maker.cli.options import data_dir_option, json_option, market_option, mode_option
 
+_REASON = 200
+"""Letters of a reason that are kept."""
+
 
 @click.command("kill")
 @market_option
@@ -34,7 +37,9 @@ def command(
     from market_maker.cli.kill_actions import kill  # noqa: PLC0415 - keeps --help light
     from market_maker.config.options import Mode  # noqa: PLC0415 - keeps --help light
 
-    report = kill(BotAddress(data_dir, Mode(mode)), market, reason, force=force)
+    # What is shown on terminals and in logs for as long as the latch lasts is one line of text.
+    text = "".join(letter if letter.isprintable() else " " for letter in reason)
+    report = kill(BotAddress(data_dir, Mode(mode)), market, text[:_REASON], force=force)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(report)))
     else:

@@ -68,9 +68,7 @@ def kill(address: BotAddress, market: str | None, reason: str, *, force: bool) -
     hung = holder is not None and not force
     report = _cancel_at_venue(address, why, latch, hung=hung)
     if unlatched:
-        raise OrdersMayRestError(
-            f"nothing rests now, but a restart would quote: {unlatched}; mend that and repeat"
-        )
+        raise _restart_would_quote(unlatched)
     return report
 
 
@@ -95,7 +93,15 @@ def _kill_through_bot(address: BotAddress, market: str | None, reason: str) -> K
             f"the kill switch is engaged, but the venue has not confirmed that nothing rests "
             f"({report.open_orders} orders known): {report.detail}"
         )
+    if not reply.get("latched", True):
+        raise _restart_would_quote(f"{address.paths.state_file} cannot be written")
     return report
+
+
+def _restart_would_quote(unlatched: str) -> OrdersMayRestError:
+    return OrdersMayRestError(
+        f"nothing rests now, but a restart would quote: {unlatched}; mend that and repeat"
+    )
 
 
 def _latch(address: BotAddress, market: str, detail: str) -> str:

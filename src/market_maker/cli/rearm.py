@@ -25,4 +25,4 @@ def command(market: str | None, data_dir: Path, mode: str, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps({"rearmed": True, "detail": detail}))
     else:
-        click.echo(f"kill switch released. {detail}".strip())
+        click.echo(f"{detail}.")

@@ -95,6 +95,11 @@ def simulate_bot(request: SimulateRequest) -> int:
         click.echo(msgspec.json.encode([_facts(report) for report in reports]).decode())
     else:
         click.echo(_summary(reports, took_s()))
+    if interrupted:
+        missing = len(request.seeds) - len(reports)
+        click.echo(
+            f"interrupted: {missing} of {len(request.seeds)} seeds have no verdict", err=True
+        )
     for report in failed[:_SHOWN]:
         click.echo(_failure(report, request), err=request.as_json)
     if failed:
@@ -135,6 +140,8 @@ def _summary(reports: list[SeedReport], took_s: float) -> str:
     simulated_s = sum(report.simulated_s for report in reports)
     failed = sum(1 for report in reports if report.broken)
     verdict = f"{failed} of {len(reports)} seeds broke a rule" if failed else "no rule was broken"
+    if not reports:
+        verdict = "nothing was checked"
     return (
         f"{len(reports)} seeds, {simulated_s / 3600:.2f} simulated hours in {took_s:.0f} s "
         f"({simulated_s / max(took_s, 1e-9):.0f} x real time): {verdict}"

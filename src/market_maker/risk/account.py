@@ -24,6 +24,9 @@ DAY_NS = 86_400 * NANOS
 _OTHERS = ""
 """Stands for all other markets where only one of them is rebuilt."""
 
+LOSS_LIMITS = frozenset({KillReason.DRAWDOWN, KillReason.DAILY_LOSS})
+"""What only an operator's rearm forgives; one for another reason leaves losses as they are."""
+
 
 class Breach(msgspec.Struct, frozen=True, gc=False):
     """A limit that is broken now: what to halt, what to kill, whose it is."""

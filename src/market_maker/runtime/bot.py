@@ -18,7 +18,7 @@ from market_maker.config.schema import Settings
 from market_maker.core.clock import Clock
 from market_maker.core.errors import ExitCode, UnusableError
 from market_maker.core.reasons import HaltReason, KillReason
-from market_maker.risk.account import AccountRisk, Breach
+from market_maker.risk.account import LOSS_LIMITS, AccountRisk, Breach
 from market_maker.risk.kill_switch import KillSwitch, Latch
 from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_records import KillChanged, SessionEnded
@@ -181,15 +181,18 @@ class Bot:
             raise UnusableError(msg)
         if market is None:
             released = self.account.kill.release(now_ns)
-            self.account.forgive(now_ns)
         elif self.account.kill.engaged:
             msg = "the account's kill switch is engaged: rearm without --market"
             raise UnusableError(msg)
         else:
             released = ()
+        forgiven = any(latch.reason in LOSS_LIMITS for latch in released)
+        if forgiven:
+            self.account.forgive(now_ns)
         for each in hit:
             released += each.kill.release(now_ns)
-            each.journal.append(KillChanged(now_ns, None, account=market is None))
+            change = KillChanged(now_ns, None, account=market is None, forgiven=forgiven)
+            each.journal.append(change)
         await asyncio.gather(*(each.bot.rearm() for each in hit))
         return released
 

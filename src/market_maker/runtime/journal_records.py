@@ -132,13 +132,14 @@ class KillChanged(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The kill switch was engaged for a reason, or released (no reason).
 
     `account` says whether it is the account's or this market's own; a release of the
-    account's releases both.
+    account's releases both, and if that was engaged for a loss, what was lost is `forgiven`.
     """
 
     now_ns: int
     reason: KillReason | None
     detail: str = ""
     account: bool = True
+    forgiven: bool = False
 
 
 class SessionEnded(msgspec.Struct, frozen=True, gc=False, tag=True):

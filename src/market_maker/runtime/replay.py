@@ -244,6 +244,7 @@ class Calls:
             return
         if change.account:
             account.kill.release(change.now_ns)
+        if change.forgiven:
             account.forgive(change.now_ns)
         own.release(change.now_ns)
 

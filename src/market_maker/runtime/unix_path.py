@@ -38,11 +38,14 @@ def fitting_path(path: Path) -> Iterator[str]:
 
 
 def listen(path: Path) -> socket.socket:
-    """Make a listener that only our own user can reach; a socket left behind is replaced."""
+    """Make a listener that only our own user can reach.
+
+    A socket left behind is replaced; a file, and a socket at which somebody listens, are not ours to remove.
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.unlink(missing_ok=True)
+        _clear(path)
         with fitting_path(path) as name:
             mask = os.umask(0o177)
             try:
@@ -51,9 +54,31 @@ def listen(path: Path) -> socket.socket:
                 os.umask(mask)
     except OSError as error:
         listener.close()
-        raise UnusableError(f"cannot create the socket {path}: {error.strerror}") from error
+        reason = error.strerror or error
+        raise UnusableError(f"cannot create the socket {path}: {reason}") from error
+    except UnusableError:
+        listener.close()
+        raise
     listener.setblocking(False)
     return listener
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket that nobody listens at any more."""
+    if not os.path.lexists(path):
+        return
+    if not path.is_socket():
+        raise UnusableError(f"{path} exists and is not a socket: choose another path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, fitting_path(path) as name:
+        probe.setblocking(False)
+        try:
+            probe.connect(name)
+        except (ConnectionRefusedError, FileNotFoundError):
+            path.unlink(missing_ok=True)
+            return
+        except BlockingIOError:
+            pass  # its queue is full: somebody listens, if slowly
+    raise UnusableError(f"another process listens at {path}: stop it, or choose another path")
 
 
 def same_user(writer: asyncio.StreamWriter) -> bool:

@@ -7,10 +7,14 @@ number of workers, and that a worker's crash names its seed.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from multiprocessing.connection import wait
 
 from market_maker.app.simulation.seed_run import Options, SeedReport, SeedRun
 from market_maker.core.errors import MarketMakerError
@@ -28,7 +32,9 @@ def simulate(seeds: Sequence[int], options: Options, jobs: int) -> Iterator[Seed
             yield simulate_seed(seed, options)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context)
+    pool = ProcessPoolExecutor(
+        min(jobs, len(seeds)), mp_context=context, initializer=_follow_parent
+    )
     try:
         yield from pool.map(partial(simulate_seed, options=options), seeds)
     except BrokenProcessPool as error:
@@ -36,3 +42,18 @@ def simulate(seeds: Sequence[int], options: Options, jobs: int) -> Iterator[Seed
         raise MarketMakerError(msg) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, and end with it however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(
+            1
+        )  # no seed is worth finishing for nobody, and a blocked worker hears no exception

@@ -66,7 +66,7 @@ def listing(symbol: str) -> Listing:
     if found is not None:
         return found
     close = difflib.get_close_matches(symbol.upper(), LISTINGS, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = f"; did you mean {close[0]}?" if close else "."
     raise VenueUnavailableError(
         f"the embedded exchange has no market {symbol!r}{hint} It lists {', '.join(LISTINGS)}."
     )
