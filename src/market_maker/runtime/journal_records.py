@@ -19,7 +19,7 @@ from market_maker.core.reasons import DecisionReason, HaltReason, KillReason
 from market_maker.risk.account import AccountImage
 from market_maker.risk.kill_switch import Latch
 
-JOURNAL_FORMAT: Final = 1
+JOURNAL_FORMAT: Final = 2
 """Grows when old journals can no longer be replayed."""
 
 
