@@ -306,3 +306,31 @@ def test_levels_fit_the_last_of_several_quick_reloads(pause_s: float) -> None:
         assert halts(run) == set()
 
     trade(Wire, 114, work)
+
+
+class Fuseless(Wire):
+    """Arming the dead-man's switch breaks the adapter."""
+
+    broken = True
+
+    async def arm_dead_man(self, timeout_s: float) -> bool:
+        if self.broken:
+            raise ConnectionResetError("reset while reading")
+        return await super().arm_dead_man(timeout_s)
+
+
+def test_an_adapter_that_breaks_while_arming_has_armed_nothing_and_is_asked_again() -> None:
+    wires: list[Fuseless] = []
+
+    def wrap(venue: Venue, _symbol: str) -> Venue:
+        wires.append(Fuseless(venue))
+        return wires[-1]
+
+    async def work(run: VirtualRun) -> None:
+        await asyncio.sleep(10.0)
+        assert halts(run) == {HaltReason.DEAD_MAN_UNARMED}
+        wires[0].broken = False
+        await until(lambda: quotes_both_sides(run), 30.0)
+        assert await run.stop() is ExitCode.CLEAN
+
+    VirtualRun(configured(), seed=7, wrap=wrap).run(work)

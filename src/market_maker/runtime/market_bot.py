@@ -367,10 +367,11 @@ class MarketBot:
             await asyncio.sleep(TICK_NS / NANOS)
 
     def begin_kill(self, flatten_slippage_bps: float | None) -> None:
-        """Start the kill procedure unless it runs already."""
+        """Start the kill procedure unless it runs already; what was verified before is not news."""
         self._kill_slippage_bps = flatten_slippage_bps
         self.hold_killed()
         if "kill" not in self.supervisor.running:
+            self.killed.clear()
             self.supervisor.start("kill", self.kill(flatten_slippage_bps), may_return=True)
 
     async def rearm(self) -> None:
@@ -400,9 +401,8 @@ class MarketBot:
                 await self.cancel_everything()
                 if flatten_slippage_bps is not None:
                     flat = await self.flatten(flatten_slippage_bps) or self.skip_flatten
-                    clean = await self.reconciler.nothing_rests()
-                else:
-                    clean = not self.strategy.parts.ledger.live_orders()
+                    await self.cancel_everything()  # an exit without an answer may still arrive
+                clean = not self.strategy.parts.ledger.live_orders()
                 if clean and flat and self.dead_man.used:
                     await self.dead_man.arm(0)
         except TimeoutError:
