@@ -111,6 +111,7 @@ CASES: dict[str, Case] = {
     "market.book_depth_bps": Case(1.0, base=under("signals.fair_price.book", "depth")),
     "market.own_grace_s": Case(0.0, base=under("signals.fair_price.book", "depth")),
     "market.stale_after_s": Case(1.0, worlds.quiet),
+    "market.contradicted_after_s": Case(30.0, worlds.frozen),
     "market.max_levels": Case(8, worlds.gapped_book, {"market": {"book_depth_bps": 50.0}}),
     "market.max_buffered_deltas": Case(0, worlds.gapped_book),
     "market.tape_length": Case(100, worlds.known_trade),

@@ -25,6 +25,7 @@ from market_maker.core.events import (
     BookSnapshot,
     Event,
     Fill,
+    FundingUpdate,
     Liquidity,
     OrderState,
     OrderUpdate,
@@ -278,6 +279,28 @@ class Quiet(Relay):
 
 def quiet(settings: Settings) -> str:
     return observe(settings, _trade(18.0), lambda venue, _symbol: Quiet(venue))
+
+
+class Frozen(Relay):
+    """The book stands still for a while, although trades print far through it."""
+
+    async def open(self, sink: Sink) -> None:
+        loop = asyncio.get_running_loop()
+
+        def tap(event: Event) -> None:
+            if 4.0 < loop.time() < 12.0:
+                if isinstance(event, BookDelta):
+                    return
+                if isinstance(event, FundingUpdate):
+                    now_ns = event.recv_ns
+                    sink(TradePrint(now_ns, now_ns, f"through-{now_ns}", Side.BUY, 16_000, 10))
+            sink(event)
+
+        await self.inner.open(tap)
+
+
+def frozen(settings: Settings) -> str:
+    return observe(settings, _trade(16.0), lambda venue, _symbol: Frozen(venue))
 
 
 class Reluctant(Relay):

@@ -50,6 +50,18 @@ def trade(now_s: float, price: int = 10000, trade_id: str = "a") -> TradePrint:
     return TradePrint(int(now_s * NANOS), 0, trade_id, Side.BUY, price, 3)
 
 
+def test_a_book_that_stands_still_while_trades_print_through_it_is_stale_until_it_moves() -> None:
+    subject = market()
+    subject.apply(snapshot(1))
+    assert subject.apply(trade(1.9, 10031)).verdict is BookVerdict.VALID
+    subject.apply(Heartbeat(2 * NANOS, Feed.BOOK))
+    assert subject.apply(trade(2.5, 10030, "b")).verdict is BookVerdict.VALID
+    assert subject.apply(trade(2.6, 10031, "c")).verdict is BookVerdict.STALE
+    assert subject.apply(Heartbeat(3 * NANOS, Feed.BOOK)).verdict is BookVerdict.STALE
+    assert subject.apply(trade(3.1, 10000, "d")).verdict is BookVerdict.STALE
+    assert subject.apply(delta(3.2, 1, (1, 9970, 6))).verdict is BookVerdict.VALID
+
+
 def test_depth_alone_makes_a_new_view_only_where_quotes_depend_on_it() -> None:
     config = MarketConfig(book_depth_bps=100.0)
     blind = Market(INSTRUMENT, config, watch_depth=False)

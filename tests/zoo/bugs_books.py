@@ -137,8 +137,8 @@ BOOK_BUGS = (
         edits=(
             Edit(
                 "market.market",
-                "            and verdict is not BookVerdict.GAPPED\n",
-                "            and verdict is BookVerdict.EMPTY\n",
+                "        if (silent or self._contradicted) and verdict is not BookVerdict.GAPPED:\n",
+                "        if silent and verdict is BookVerdict.EMPTY:\n",
             ),
         ),
         faults="book_frozen,half_open",

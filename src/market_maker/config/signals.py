@@ -26,6 +26,12 @@ class MarketConfig(Section):
     stale_after_s: float = Field(
         5.0, gt=0.0, le=600.0, description="Silence on the book feed after which it is stale"
     )
+    contradicted_after_s: float = Field(
+        1.0,
+        gt=0.0,
+        le=60.0,
+        description="A book unchanged for this long is stale once a trade prints through it",
+    )
     own_grace_s: float = Field(
         0.5,
         ge=0.0,

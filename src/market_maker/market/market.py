@@ -36,6 +36,9 @@ class Market:
     __slots__ = (
         "_began_ns",
         "_book",
+        "_changed_ns",
+        "_contradicted",
+        "_contradicted_ns",
         "_hold_until_ns",
         "_now_ns",
         "_own_grace_ns",
@@ -67,6 +70,9 @@ class Market:
         self.trade_accepted = False
         self._book = OrderBook(config.max_levels, config.max_buffered_deltas, config.book_depth_bps)
         self._stale_ns = int(config.stale_after_s * NANOS)
+        self._contradicted_ns = int(config.contradicted_after_s * NANOS)
+        self._contradicted = False
+        self._changed_ns = 0
         self._own_grace_ns = int(config.own_grace_s * NANOS)
         self._seen_ns: dict[Feed, int] = {}
         self._hold_until_ns = 0
@@ -77,12 +83,14 @@ class Market:
         """Take one event in; returns the view, the same object if nothing relevant changed."""
         now_ns = self._pass_time(event.recv_ns)
         if isinstance(event, BookDelta):
-            self._seen_ns[Feed.BOOK] = now_ns
+            self._seen_ns[Feed.BOOK] = self._changed_ns = now_ns
+            self._contradicted = False
             self._book.apply_delta(event)
         elif isinstance(event, TradePrint):
             self._apply_trade(event, now_ns)
         elif isinstance(event, BookSnapshot):
-            self._seen_ns[Feed.BOOK] = now_ns
+            self._seen_ns[Feed.BOOK] = self._changed_ns = now_ns
+            self._contradicted = False
             self._book.apply_snapshot(event)
         elif not isinstance(event, Timer):
             self._apply_other(event, now_ns)
@@ -151,6 +159,10 @@ class Market:
         self.trade_accepted = self.tape.add(trade)
         if self.trade_accepted:
             self.last_price2 = 2 * trade.price
+            # A book that stands still while trades print through it is dead, whatever beats.
+            view = self.view
+            if not view.touch_bid <= trade.price <= view.touch_ask:
+                self._contradicted |= now_ns - self._changed_ns > self._contradicted_ns
 
     def _apply_other(self, event: FundingUpdate | FeedStatus | Heartbeat, now_ns: int) -> None:
         if isinstance(event, FundingUpdate):
@@ -170,10 +182,8 @@ class Market:
             book.release_holds()
         top = book.top()
         verdict = book.verdict()
-        if (
-            now_ns - self._seen_ns.get(Feed.BOOK, now_ns) > self._stale_ns
-            and verdict is not BookVerdict.GAPPED
-        ):
+        silent = now_ns - self._seen_ns.get(Feed.BOOK, now_ns) > self._stale_ns
+        if (silent or self._contradicted) and verdict is not BookVerdict.GAPPED:
             verdict = BookVerdict.STALE
         old = self.view
         bid, ask, bid_qty, ask_qty, depth_bid, depth_ask, touch_bid, touch_ask = top

@@ -36,7 +36,13 @@ def simulate(seeds: Sequence[int], options: Options, jobs: int) -> Iterator[Seed
         min(jobs, len(seeds)), mp_context=context, initializer=_follow_parent
     )
     try:
-        yield from pool.map(partial(simulate_seed, options=options), seeds)
+        # What is ignored now stays ignored in the workers, from their first instruction on.
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            reports = pool.map(partial(simulate_seed, options=options), seeds)
+        finally:
+            signal.signal(signal.SIGINT, heard)
+        yield from reports
     except BrokenProcessPool as error:
         msg = "a worker process died (out of memory?): try again with --jobs 1"
         raise MarketMakerError(msg) from error
@@ -45,8 +51,7 @@ def simulate(seeds: Sequence[int], options: Options, jobs: int) -> Iterator[Seed
 
 
 def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end with it however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End with the parent however it ends; Ctrl-C was left to it from the start."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -54,6 +59,5 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        os._exit(
-            1
-        )  # no seed is worth finishing for nobody, and a blocked worker hears no exception
+        # No seed is worth finishing for nobody, and a blocked worker hears no exception.
+        os._exit(1)
