@@ -378,7 +378,7 @@ class MarketBot:
         """Agree with the venue again, then let quoting resume."""
         await self.supervisor.stop("kill", timeout_s=self._config.resync_backoff_max_s)
         self.killed.clear()
-        self.strategy.explained(self._clock.now_ns())
+        self.strategy.findings.explained(self._clock.now_ns())
         self.strategy.mind_feeds(self._clock.now_ns())
         await self.reconciler.resync("rearm")
         if self.strategy.parts.risk.killed:
@@ -390,7 +390,7 @@ class MarketBot:
         """Follow the venue where positions differ without a reason; an operator asked for it."""
         if HaltReason.UNEXPLAINED_POSITION in self.strategy.parts.gate.reasons:
             qty = await self.reconciler.position()
-            self.strategy.adopt_position(qty, self._clock.now_ns())
+            self.strategy.findings.adopt_position(qty, self._clock.now_ns())
 
     async def stop(self, timeout_s: float, flatten_slippage_bps: float | None) -> Ending:
         """Cancel, verify, flatten if asked to; the dead man's switch goes only after all of it."""

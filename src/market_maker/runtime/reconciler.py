@@ -155,7 +155,7 @@ class Reconciler:
             for finding in findings:
                 waiting |= await self._apply(finding, answers)
             self.foreign = tuple(f.update for f in findings if isinstance(f, Foreign))
-            strategy.fills_pulled(asked_ns, self._clock.now_ns())
+            strategy.findings.fills_pulled(asked_ns, self._clock.now_ns())
             if not waiting and not answers:
                 mismatch = self._compare_positions(findings, books)
                 return not mismatch and not ledger.unknown_orders(self._clock.now_ns())
@@ -203,12 +203,12 @@ class Reconciler:
                 answers[finding.client_id] = await self._queries.ask(question)
                 return True
             case Missed():
-                strategy.absence(finding.client_id, now_ns, proved=False)
+                strategy.findings.absence(finding.client_id, now_ns, proved=False)
             case Absent():
-                strategy.absence(finding.client_id, now_ns, proved=True)
+                strategy.findings.absence(finding.client_id, now_ns, proved=True)
                 return True
             case FillsMissing():
-                strategy.fills_missing(finding.client_id, now_ns)
+                strategy.findings.fills_missing(finding.client_id, now_ns)
             case PullFills() | Foreign() | PositionMismatch():
                 pass
             case _:
@@ -220,8 +220,8 @@ class Reconciler:
         strategy, now_ns = self._strategy, self._clock.now_ns()
         for finding in findings:
             if isinstance(finding, PositionMismatch):
-                strategy.compared(finding.difference, now_ns)
+                strategy.findings.compared(finding.difference, now_ns)
                 return True
         if books.position is not None and books.position.qty == strategy.parts.ledger.position:
-            strategy.compared(0, now_ns)
+            strategy.findings.compared(0, now_ns)
         return False

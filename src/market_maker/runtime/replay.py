@@ -320,21 +320,23 @@ def _text(call: CallMade, name: str) -> str:
 
 
 _CALLS: dict[str, Callable[[Strategy, CallMade], object]] = {
-    "absence": lambda strategy, call: strategy.absence(
+    "absence": lambda strategy, call: strategy.findings.absence(
         _text(call, "client_id"), call.now_ns, proved=bool(call.arguments["proved"])
     ),
-    "adopt_position": lambda strategy, call: strategy.adopt_position(
+    "adopt_position": lambda strategy, call: strategy.findings.adopt_position(
         _int(call, "qty"), call.now_ns
     ),
     "arm_dead_man": lambda strategy, call: strategy.arm_dead_man(call.now_ns),
-    "fills_missing": lambda strategy, call: strategy.fills_missing(
+    "fills_missing": lambda strategy, call: strategy.findings.fills_missing(
         _text(call, "client_id"), call.now_ns
     ),
-    "fills_pulled": lambda strategy, call: strategy.fills_pulled(
+    "fills_pulled": lambda strategy, call: strategy.findings.fills_pulled(
         _int(call, "until_ns"), call.now_ns
     ),
-    "compared": lambda strategy, call: strategy.compared(_int(call, "difference"), call.now_ns),
-    "explained": lambda strategy, call: strategy.explained(call.now_ns),
+    "compared": lambda strategy, call: strategy.findings.compared(
+        _int(call, "difference"), call.now_ns
+    ),
+    "explained": lambda strategy, call: strategy.findings.explained(call.now_ns),
     "cancel": lambda strategy, call: strategy.cancel(
         _text(call, "client_id"), _text(call, "venue_id"), call.now_ns
     ),

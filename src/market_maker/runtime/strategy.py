@@ -32,12 +32,14 @@ from market_maker.core.events import (
 )
 from market_maker.core.reasons import BookVerdict, BotState, HaltReason, Refusal
 from market_maker.core.versioned import VersionedSignal
+from market_maker.ledger.evidence import Applied
 from market_maker.market.market_view import MarketView
 from market_maker.risk.account import Breach
 from market_maker.risk.order_checks import Refused
 from market_maker.runtime.components import Components, Noted, Repair, Reports
 from market_maker.runtime.decider import Decider, never_sent
 from market_maker.runtime.feed_watch import FeedFinding, FeedWatch
+from market_maker.runtime.findings import Findings
 from market_maker.runtime.halts import Halts
 from market_maker.runtime.journal_records import CallMade, ExitAsked, Reconfigured
 from market_maker.runtime.order_events import OrderEvents
@@ -77,6 +79,7 @@ class Strategy:
         self._decider = Decider(parts, reports)
         self._reports = reports
         self._recorder = reports.journal
+        self.findings = Findings(parts, self._halts, self._call, self._account, self._refresh)
 
     @property
     def state(self) -> BotState:
@@ -101,8 +104,6 @@ class Strategy:
         self.levels = parts.pricing.levels
         self._per_side = len(self.levels) // 2
         self.quotes.replace(parts)
-
-    # Events -----------------------------------------------------------------------------------
 
     def step(self, event: Event) -> None:
         """Apply one event and wake whoever it concerns."""
@@ -158,44 +159,6 @@ class Strategy:
         if repair not in self.repairs:
             self.repairs[repair] = detail
             self.alarm.bump()
-
-    def absence(self, client_id: str, now_ns: int, *, proved: bool) -> None:
-        """Apply the reconciler's finding that the venue does not know an order."""
-        self._call(now_ns, "absence", client_id=client_id, proved=proved)
-        if proved:
-            absent = self.parts.ledger.absent(client_id, now_ns)
-            self._orders.account(absent, self.view, now_ns)
-        else:
-            self.parts.ledger.missed(client_id, now_ns)
-        self._follow_orders(now_ns)
-
-    def fills_missing(self, client_id: str, now_ns: int) -> None:
-        """Apply the reconciler's finding that reported fills of a closed order never were."""
-        self._call(now_ns, "fills_missing", client_id=client_id)
-        applied = self.parts.ledger.fills_missing(client_id)
-        self._orders.account(applied, self.view, now_ns)
-        self._follow_orders(now_ns)
-
-    def adopt_position(self, qty: int, now_ns: int) -> None:
-        """Follow the venue's position after an operator said so; the difference is external."""
-        self._call(now_ns, "adopt_position", qty=qty)
-        self.parts.ledger.adopt_position(qty)
-        self._refresh(now_ns)
-
-    def fills_pulled(self, until_ns: int, now_ns: int) -> None:
-        """Executions were read from the watermark on, up to this venue time."""
-        self._call(now_ns, "fills_pulled", until_ns=until_ns)
-        self.parts.ledger.fills_pulled(until_ns)
-
-    def compared(self, difference: int, now_ns: int) -> None:
-        """Take one comparison of positions, venue minus ours."""
-        self._call(now_ns, "compared", difference=difference)
-        self.parts.risk.on_difference(difference)
-
-    def explained(self, now_ns: int) -> None:
-        """An operator settled what only an operator can."""
-        self._call(now_ns, "explained")
-        self._halts.recorded(lambda: self.parts.risk.explained(now_ns), now_ns)
 
     def _call(self, now_ns: int, name: str, **arguments: str | float | bool | None) -> None:
         self._recorder.call(CallMade(now_ns, name, arguments))
@@ -271,18 +234,16 @@ class Strategy:
         self._orders.told(event)
         if isinstance(event, RequestOutcome) and event.reason in _RULE_BROKEN:
             self.ask(Repair.RULES, event.reason.value)
-        self._orders.account(applied, self.view, now_ns)
         for anomaly in applied.anomalies:
             self.ask(Repair.RECONCILE, f"{anomaly.kind.value} {anomaly.client_id}")
-        self._follow_orders(now_ns)
+        self._account(applied, now_ns)
 
-    def _follow_orders(self, now_ns: int) -> None:
+    def _account(self, applied: Applied, now_ns: int) -> None:
         """Our orders changed: so may the book without them, the ladder and the levels."""
+        self._orders.account(applied, self.view, now_ns)
         self._orders.subtract_own()
         self._adopt(self.parts.market.view, now_ns)
         self._refresh(now_ns)
-
-    # Decisions --------------------------------------------------------------------------------
 
     def _refresh(self, now_ns: int) -> None:
         """Let the ladder be priced anew when the first level asks, and wake the levels."""
