@@ -26,11 +26,13 @@ def test_sighup_changes_the_ladder_and_refuses_what_needs_a_restart(tmp_path: Pa
 
         write(levels=1, size=150, period=0.5)
         bot.send(signal.SIGHUP)
-        status = bot.until(
-            lambda s: len(s.markets[SOL].levels) == 2 == len(s.markets[SOL].open_orders),
-            "one level a side",
+        bot.until(
+            lambda s: (
+                len(s.markets[SOL].levels) == 2 == len(s.markets[SOL].open_orders)
+                and all(o.qty * o.price < 160 for o in s.markets[SOL].open_orders)
+            ),
+            "one small level a side",
         )
-        assert all(order.qty * order.price < 160 for order in status.markets[SOL].open_orders)
         assert bot.events()[-1] == "reloaded"
         bot.wait(lambda: len(bot.exchange().open_orders(SOL)) == 2, "two orders at the exchange")
 
