@@ -16,7 +16,7 @@ _DURATION_S = 120.0
 _RESTLESS = Settings.model_validate(
     {
         "quoting": {
-            "ladder": {"levels": 8, "order_size_quote": 150.0},
+            "ladder": {"levels": 5, "order_size_quote": 150.0},
             "pipeline": {
                 "tolerance_ticks": 0,
                 "tolerance_bps": 0,
@@ -46,6 +46,6 @@ def rows() -> list[Row]:
         orders += report.orders
         simulated_s += report.simulated_s
     rates = (
-        f"{events / simulated_s:.0f} events/s, {orders / simulated_s:.0f} orders/s, 2 x 8 levels"
+        f"{events / simulated_s:.0f} events/s, {orders / simulated_s:.0f} orders/s, 2 x 5 levels"
     )
     return [Row("simulation, every invariant on", best, "x real time", 150, rates, at_most=False)]

@@ -161,6 +161,8 @@ class _Session:
         # The exchange compiles first and orders left from before are cancelled; the rest follows.
         link = await link_exchange(settings, options, self._paths, self._clock)
         scope = link.scope
+        for symbol in link.venues:
+            self._log.debug("old_orders_cancelled", market=symbol)
 
         from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
         from market_maker.app.reload import change_rules  # noqa: PLC0415 - compiles
