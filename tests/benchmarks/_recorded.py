@@ -50,7 +50,7 @@ def recorded(duration_s: float) -> Recording:
         await run.stop()
         return quoted
 
-    quoted = VirtualRun(Settings(), (SYMBOL,), journal=keep).run(work)
+    quoted = VirtualRun(Settings(), (SYMBOL,), seed=7, journal=keep).run(work)
     records = list(read_prefix(kept[0].lines).records[:quoted])
     started = records[0]
     assert isinstance(started, SessionStarted)
