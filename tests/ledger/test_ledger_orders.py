@@ -398,3 +398,19 @@ def test_amending_many_times_keeps_few_venue_ids(ledger: Ledger) -> None:
     assert len(record.past) == 16
     ledger.apply(msgspec.structs.replace(fill("t1", "", 100), venue_id="v39"))
     assert record.status is OrderStatus.FILLED
+
+
+def test_terms_that_a_late_copy_brought_back_are_reserved_and_adopted_in_time(
+    ledger: Ledger,
+) -> None:
+    order = send(ledger)
+    ledger.apply(outcome(order))
+    send(ledger, qty=50, price=14_985, amends=order)
+    ledger.apply(outcome(order, RequestKind.AMEND, price=14_985, qty=50))
+    ledger.apply(update(order, price=14_990, qty=100, now_ns=T0 + 8 * NANOS))
+    ledger.prune(T0 + 15 * NANOS)
+    assert ledger.reserved(Side.BUY) == 100
+    ledger.apply(update(order, price=14_990, qty=100, now_ns=T0 + 16 * NANOS))
+    ledger.prune(T0 + 60 * NANOS)
+    record = record_of(ledger, order)
+    assert (record.price, record.qty, record.reserved) == (14_990, 100, 100)

@@ -16,7 +16,26 @@ BRISK = Settings.model_validate(
 )
 """A bot that trades far more than the default one."""
 
-ONCE_FAILED = (38, 43, 65, 117, 173, 314, 341, 360, 522, 602, 1369, 10239, 10251, 20204, 100185)
+ONCE_FAILED = (
+    38,
+    43,
+    65,
+    117,
+    173,
+    314,
+    341,
+    360,
+    522,
+    602,
+    1369,
+    10239,
+    10251,
+    20204,
+    100185,
+    200043,
+    200226,
+    200966,
+)
 """Seeds that broke a rule, or the audit's idea of one, at some time."""
 
 

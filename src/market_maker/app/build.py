@@ -208,7 +208,8 @@ def _take_up(session: Session, settings: Settings, symbol: str, ledger: Ledger) 
     """Bring the books up to the end of the last session; until when unknown orders may arrive."""
     now_ns = session.clock.now_ns()
     horizon_ns = int(settings.ledger.in_flight_horizon_s * NANOS)
-    past = session.read_past(symbol, ledger.known_ns or now_ns - horizon_ns)
+    # An answer is applied a while after it came: what came before the snapshot may be missing in it.
+    past = session.read_past(symbol, (ledger.known_ns or now_ns) - horizon_ns)
     recovered = recover(ledger, past or Past(), now_ns)
     if past == Past() or (past is None and not ledger.known_ns):
         return 0  # an orderly end, or an earlier session that never came to quoting

@@ -204,7 +204,15 @@ class Evidence:
                 self._orders.adopt(record, *terms)
                 self._move(record, OrderEvent.SEEN_AMENDED, report.recv_ns, changes)
             return
-        if terms == (record.price, record.qty) or terms in record.past:
+        if terms == (record.price, record.qty):
+            self._move(record, OrderEvent.SEEN_OPEN, report.recv_ns, changes)
+            return
+        if terms in record.past:
+            # Old news, or a late copy of an earlier request brought them back: time tells.
+            if report.recv_ns - record.sent_ns >= self._horizon_ns:
+                self._orders.adopt(record, *terms)
+            else:
+                self._orders.hold(record, report.qty, report.recv_ns)
             self._move(record, OrderEvent.SEEN_OPEN, report.recv_ns, changes)
             return
         changes.anomaly(

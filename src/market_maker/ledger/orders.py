@@ -389,6 +389,14 @@ class Orders:
             if asked_ns - record.updated_ns > horizon_ns:
                 record.pulls += 1
 
+    def hold(self, record: OrderRecord, qty: int, now_ns: int) -> None:
+        """Reserve a quantity that the order may have again, for another horizon."""
+        if qty > record.qty:
+            record.held_qty = max(record.held_qty, qty)
+            record.held_until_ns = now_ns + self._horizon_ns
+            self._held[record.client_id] = record
+            self.refresh(record)
+
     def release_held(self, now_ns: int) -> None:
         """Free what amendments gave up once no earlier request can be under way any more."""
         for record in [each for each in self._held.values() if each.held_until_ns < now_ns]:

@@ -34,13 +34,16 @@ class HaltAudit:
         # A level may await the answer to an earlier request, at most until its deadline.
         self._grace_ns = int((settings.ledger.request_deadline_s + 1.0) * NANOS)
         self._open_ns: dict[str, int] = {}
+        self._last_ns = 0
 
     def neglected(self, strategy: Strategy, rates: RateBudget, now_ns: int) -> OrderRecord | None:
         """An order that rests on although the gate has long been closed for cancelling ones."""
         reasons = strategy.parts.gate.reasons
         owed = any(reason.resting is Resting.CANCEL for reason in reasons)
         excused = any(reason in _SWEEPS for reason in reasons) or rates.wait_ns(Lane.CANCEL, now_ns)
-        if not owed or excused:
+        stood_still = now_ns - self._last_ns > NANOS  # events and timers are never so far apart
+        self._last_ns = now_ns
+        if not owed or excused or stood_still:
             self._open_ns.clear()
             return None
         known = self._open_ns
