@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: one look, plain markup, charts as inline SVG."""
