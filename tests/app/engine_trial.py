@@ -22,14 +22,15 @@ from market_maker.app.virtual import VirtualRun
 from market_maker.config.layers import merged
 from market_maker.config.schema import Settings
 from market_maker.config.section import Section
+from market_maker.core.commands import Approved, CancelRequest
 from market_maker.core.errors import ExitCode
-from market_maker.core.events import Fill, Liquidity, RequestKind
+from market_maker.core.events import Fill, Liquidity
 from market_maker.core.instrument import MONEY_SCALE, NANOS, Payoff
 from market_maker.core.reasons import Zone
 from market_maker.core.side import Side
 from market_maker.quoting.engine import EngineQuote, QuoteState
 from market_maker.quoting.pricing_engine import PricingEngine
-from market_maker.runtime.observer import SilentObserver
+from market_maker.runtime.observer import SilentObserver, watched_by
 from market_maker.runtime.strategy import Strategy
 from market_maker.venues.simulated.exchange import SimulatedExchange
 
@@ -201,7 +202,7 @@ def run_trial(
     """Let one engine trade for a while in virtual time."""
     settings = settings_for(engine, overrides)
     observer = _Requests()
-    run = VirtualRun(settings, (SYMBOL,), seed=seed, observer=observer)
+    run = VirtualRun(settings, (SYMBOL,), seed=seed, observe=watched_by(observer))
     samples = _Samples(run.exchange, float(settings.risk.max_position_notional_quote))
     faults: list[str] = []
 
@@ -255,8 +256,9 @@ class _Requests(SilentObserver):
 
     def on_request(
         self,
-        side: Side,  # noqa: ARG002 - the protocol's signature
-        kind: RequestKind,  # noqa: ARG002 - likewise
+        request: Approved | CancelRequest,  # noqa: ARG002 - the protocol's signature
+        side: Side,  # noqa: ARG002 - likewise
+        now_ns: int,  # noqa: ARG002 - likewise
     ) -> None:
         """Count a request."""
         self.count += 1

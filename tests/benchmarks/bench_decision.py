@@ -30,6 +30,7 @@ from market_maker.quoting.registry import build_engine
 from market_maker.runtime.deadlines import Deadlines
 from market_maker.runtime.journal import FileJournal
 from market_maker.runtime.journal_records import DecisionMade, LevelsAsked, Record
+from market_maker.runtime.observer import watched_by
 from market_maker.runtime.recorder import levels_of
 from market_maker.runtime.replay import Calls
 from market_maker.runtime.sim_loop import SimLoop, VirtualClock
@@ -76,7 +77,7 @@ class _Pass:
         self._records = recording.records
         self._kept = kept
         self._observer = Metrics(version="0", mode="sim").market(SYMBOL)
-        self._stage = rebuild(recording.started, kept, self._observer, wake_at)
+        self._stage = rebuild(recording.started, kept, watched_by(self._observer), wake_at)
         self._calls = Calls(self._stage)
         self.samples: list[float] = []
 

@@ -25,9 +25,10 @@ import msgspec
 import pytest
 import yaml
 from bot_process import BUSY, SOL, BotProcess
+from order_life import tell_life
 
 from market_maker.config.runtime import MetricsConfig
-from market_maker.core.events import Feed, Liquidity, OrderState, RequestKind, Result
+from market_maker.core.events import Feed
 from market_maker.core.reasons import DecisionReason, HaltReason, Refusal
 from market_maker.core.side import SIDES
 from market_maker.runtime.http_server import HttpServer, HttpSources
@@ -49,10 +50,7 @@ def _busy(metrics: Metrics, status: Status) -> None:
     """Let everything that can be counted happen once more."""
     market = metrics.market(MARKET)
     for side in SIDES:
-        market.on_request(side, RequestKind.SUBMIT)
-        market.on_outcome(side, RequestKind.SUBMIT, Result.ACCEPTED)
-        market.on_order_end(side, OrderState.CANCELLED)
-        market.on_fill(side, Liquidity.MAKER)
+        tell_life(market, side)
     market.on_decision(DecisionReason.STATIC)
     market.on_refusal(Refusal.PRICE_BAND)
     market.on_gap(Feed.BOOK)

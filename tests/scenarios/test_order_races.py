@@ -26,7 +26,7 @@ from market_maker.core.events import (
 from market_maker.core.side import Side
 from market_maker.ledger.order_lifecycle import TERMINAL, OrderStatus
 from market_maker.ledger.orders import OrderRecord
-from market_maker.runtime.observer import SilentObserver
+from market_maker.runtime.observer import SilentObserver, watched_by
 from market_maker.venues.base import Venue
 
 N_S = 25.0
@@ -124,8 +124,8 @@ class Counter(SilentObserver):
 
     fills = 0
 
-    def on_fill(self, side: object, liquidity: object) -> None:
-        del side, liquidity
+    def on_fill(self, fill: object, level: object) -> None:
+        del fill, level
         self.fills += 1
 
 
@@ -190,7 +190,7 @@ def test_a_trade_told_again_by_stream_and_reconnect_counts_once_everywhere() -> 
         assert ledger.totals.fills == len(fills)
         assert -ledger.pnl().fees == sum(fill.fee for fill in fills)
 
-    run = VirtualRun(configured(venue=BUSY), seed=215, observer=observer, wrap=wrap)
+    run = VirtualRun(configured(venue=BUSY), seed=215, observe=watched_by(observer), wrap=wrap)
     run.run(work)
 
 

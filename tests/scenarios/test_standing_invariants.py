@@ -18,7 +18,7 @@ from market_maker.core.instrument import NANOS
 from market_maker.core.randomness import RandomStream
 from market_maker.core.reasons import DecisionReason
 from market_maker.ledger.order_lifecycle import OrderStatus
-from market_maker.runtime.observer import SilentObserver
+from market_maker.runtime.observer import SilentObserver, watched_by
 from market_maker.venues.base import Venue
 
 N_NS = 25 * NANOS
@@ -144,7 +144,7 @@ def test_slots_have_one_state_and_silence_has_a_name_whatever_gets_lost(seed: in
 
     patient = {"error_halt_count": 1000, "error_kill_count": 1000}
     settings = configured(venue=BUSY, risk=patient, quoting={"pipeline": {"amend_max_bps": 0.0}})
-    audit.watch(VirtualRun(settings, seed=seed, wrap=wrap, observer=meter)).run(work)
+    audit.watch(VirtualRun(settings, seed=seed, wrap=wrap, observe=watched_by(meter))).run(work)
     audit.check_end()
 
 

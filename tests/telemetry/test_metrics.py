@@ -6,9 +6,12 @@ import subprocess
 
 import msgspec
 import pytest
+from order_life import tell_life
+from order_reports import fill
 from prometheus_client import generate_latest
 
-from market_maker.core.events import Feed, Liquidity, OrderState, RequestKind, Result
+from market_maker.core.commands import LevelId
+from market_maker.core.events import Feed
 from market_maker.core.reasons import DecisionReason, HaltReason, Refusal
 from market_maker.core.side import Side
 from market_maker.telemetry.metrics import Metrics
@@ -55,10 +58,7 @@ def metrics(status: Status) -> Metrics:
     market = made.market(MARKET)
     market.on_decision(DecisionReason.STATIC)
     market.on_refusal(Refusal.PRICE_BAND)
-    market.on_request(Side.BUY, RequestKind.SUBMIT)
-    market.on_outcome(Side.BUY, RequestKind.SUBMIT, Result.ACCEPTED)
-    market.on_order_end(Side.SELL, OrderState.CANCELLED)
-    market.on_fill(Side.BUY, Liquidity.MAKER)
+    tell_life(market, Side.BUY)
     market.on_gap(Feed.BOOK)
     market.on_reconnect(Feed.PRIVATE)
     market.on_reconcile("agreed")
@@ -105,12 +105,12 @@ def test_timings_are_histograms_per_market(metrics: Metrics, name: str) -> None:
 
 
 def test_counters_count_what_happened(metrics: Metrics) -> None:
-    metrics.market(MARKET).on_fill(Side.BUY, Liquidity.MAKER)
+    metrics.market(MARKET).on_fill(fill("other", "one", 10), LevelId(Side.BUY, 0))
     assert _value(metrics, "mm_fills_total", side="buy", liquidity="maker") == 2.0
     assert _value(metrics, "mm_fills_total", side="sell", liquidity="maker") == 0.0
     assert _value(metrics, "mm_orders_total", side="buy", event="submit") == 1.0
     assert _value(metrics, "mm_orders_total", side="buy", event="submit_accepted") == 1.0
-    assert _value(metrics, "mm_orders_total", side="sell", event="cancelled") == 1.0
+    assert _value(metrics, "mm_orders_total", side="buy", event="cancelled") == 1.0
     assert _value(metrics, "mm_journal_dropped_total") == 3.0
 
 

@@ -38,7 +38,7 @@ from market_maker.runtime.components import Components, Reports
 from market_maker.runtime.journal import HoldCounter, Journal
 from market_maker.runtime.journal_records import JOURNAL_FORMAT, SessionStarted
 from market_maker.runtime.market_bot import MarketBot, MarketHooks
-from market_maker.runtime.observer import Observer, OrderSink
+from market_maker.runtime.observer import Observe, Observer, OrderSink
 from market_maker.runtime.queries import Queries
 from market_maker.runtime.recorder import Recorder
 from market_maker.runtime.recovery import Past, recover
@@ -79,7 +79,7 @@ async def build_market(
     settings: Settings,
     symbol: str,
     venue: Venue,
-    observer: Observer,
+    observe: Observe,
     log_order: OrderSink,
     open_journal: Callable[[Callable[[str], None]], Journal],
 ) -> TradedMarket:
@@ -89,6 +89,25 @@ async def build_market(
     instrument = await opening.ask(venue.load_instrument)
     ledger = await open_ledger(session, settings, instrument, venue, opening)
     settled_ns = _take_up(session, settings, instrument.symbol, ledger)
+    kill = KillSwitch(session.state.latches(symbol))
+    amends = venue.capabilities.amend
+    started = SessionStarted(
+        now_ns=session.clock.now_ns(),
+        version=__version__,
+        mode=session.mode,
+        market=symbol,
+        epoch=session.epoch,
+        seed=session.seed,
+        config_digest=config_digest(settings),
+        instrument=instrument,
+        format=JOURNAL_FORMAT,
+        amends=amends,
+        settings=recorded_settings(settings),
+        ledger=msgspec.Raw(ledger.snapshot()),
+        account=msgspec.Raw(session.account.snapshot()),
+        latches=tuple(kill.reasons.values()),
+    )
+    observer = observe(started, ledger)
     bot = MarketBot(
         symbol,
         venue,
@@ -104,27 +123,8 @@ async def build_market(
         queries,
         settings.ledger.request_deadline_s,
     )
-    kill = KillSwitch(session.state.latches(symbol))
-    amends = venue.capabilities.amend
     journal = Recorder(open_journal(bot.fail_journal), session.account, symbol)
-    journal.append(
-        SessionStarted(
-            now_ns=session.clock.now_ns(),
-            version=__version__,
-            mode=session.mode,
-            market=symbol,
-            epoch=session.epoch,
-            seed=session.seed,
-            config_digest=config_digest(settings),
-            instrument=instrument,
-            format=JOURNAL_FORMAT,
-            amends=amends,
-            settings=recorded_settings(settings),
-            ledger=msgspec.Raw(ledger.snapshot()),
-            account=msgspec.Raw(session.account.snapshot()),
-            latches=tuple(kill.reasons.values()),
-        )
-    )
+    journal.append(started)
     strategy = build_strategy(
         settings,
         instrument,

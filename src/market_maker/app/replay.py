@@ -18,7 +18,7 @@ from market_maker.risk.kill_switch import KillSwitch, Latch
 from market_maker.runtime.journal import Journal
 from market_maker.runtime.journal_reader import SessionFiles, SessionReader
 from market_maker.runtime.journal_records import Reconfigured, SessionStarted, decode_record
-from market_maker.runtime.observer import Observer, SilentObserver
+from market_maker.runtime.observer import Observe, unobserved
 from market_maker.runtime.recorder import Recorder
 from market_maker.runtime.replay import Checking, Line, Lines, Replayer, Result, Stage
 
@@ -31,11 +31,15 @@ class Replay(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def replay(session: SessionFiles, progress: Callable[[int], None] = lambda _n: None) -> Replay:
-    """Replay a session; raises UnusableError where it cannot be read."""
+def replay(
+    session: SessionFiles,
+    progress: Callable[[int], None] = lambda _n: None,
+    observe: Observe = unobserved,
+) -> Replay:
+    """Replay a session, watched by an observer; raises UnusableError where it cannot be read."""
     reader = SessionReader(session)
     started = reader.whole()
-    result = replay_lines(started, reader.lines(), progress)
+    result = replay_lines(started, reader.lines(), progress, observe)
     notes = [reader.note] if reader.note else []
     if started.version != __version__:
         notes.append(f"recorded by version {started.version}, replayed by {__version__}")
@@ -46,11 +50,12 @@ def replay_lines(
     started: SessionStarted,
     source: Iterator[Line],
     progress: Callable[[int], None] = lambda _n: None,
+    observe: Observe = unobserved,
 ) -> Result:
     """Replay a session whose lines, its start included, come from anywhere."""
     lines = Lines(source)
     checking = Checking(lines)
-    stage = rebuild(started, checking, SilentObserver(), _never_woken)
+    stage = rebuild(started, checking, observe, _never_woken)
     return Replayer(lines, checking, stage, progress).run()
 
 
@@ -68,7 +73,7 @@ def difference_of(content: bytes) -> str:
 def rebuild(
     started: SessionStarted,
     journal: Journal,
-    observer: Observer,
+    observe: Observe,
     wake_at: Callable[[int], None],
 ) -> Stage:
     """One market as it was when its session began, writing to `journal`."""
@@ -90,7 +95,7 @@ def rebuild(
         started.now_ns,
     )
     recorder = Recorder(journal, account, started.market)
-    around = Surroundings(recorder, observer, _unlogged, wake_at)
+    around = Surroundings(recorder, observe(started, ledger), _unlogged, wake_at)
     strategy = build_strategy(
         settings, instrument, ledger, account, kill, around, amends=started.amends
     )

@@ -28,6 +28,7 @@ from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.journal import FileJournal, Journal, NullJournal
 from market_maker.runtime.lock import InstanceLock
+from market_maker.runtime.observer import watched_by
 from market_maker.runtime.recovery import Past, no_past, past_of_folder
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import SqliteStore
@@ -193,14 +194,13 @@ class _Session:
         )
         debug = settings.logging.level is LogLevel.DEBUG
         for symbol, venue in link.venues.items():
-            market_metrics = metrics.market(symbol)
             bot.add(
                 await build_market(
                     session,
                     settings.for_market(symbol),
                     symbol,
                     venue,
-                    market_metrics,
+                    watched_by(metrics.market(symbol)),
                     OrderLog(symbol, enabled=debug),
                     partial(self._journal, symbol),
                 )

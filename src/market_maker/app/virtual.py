@@ -21,7 +21,7 @@ from market_maker.risk.account import AccountRisk
 from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.journal import DigestJournal, Journal
-from market_maker.runtime.observer import Observer, SilentObserver
+from market_maker.runtime.observer import Observe, unobserved
 from market_maker.runtime.recovery import Past, no_past, past_of
 from market_maker.runtime.sim_loop import SimLoop, VirtualClock
 from market_maker.runtime.state import StateStore
@@ -59,7 +59,7 @@ class VirtualRun:
         store: MemoryStore | None = None,
         shuffle_seed: int | None = None,
         start_ns: int = EPOCH_NS,
-        observer: Observer | None = None,
+        observe: Observe = unobserved,
         journal: Callable[[str], Journal] | None = None,
         wrap: _Wrap | None = None,
         past: Mapping[str, bytes] | None = None,
@@ -75,7 +75,7 @@ class VirtualRun:
         self.bot: Bot
         self._symbols = markets
         self._seed = seed
-        self._observer = observer or SilentObserver()
+        self._observe = observe
         self._open_journal = journal or (lambda _symbol: DigestJournal())
         self._wrap = wrap
         self._past = past or {}
@@ -144,7 +144,7 @@ class VirtualRun:
                 self.settings.for_market(symbol),
                 symbol,
                 venue,
-                self._observer,
+                self._observe,
                 _silent,
                 partial(self._journal, symbol),
             )

@@ -87,6 +87,8 @@ class Decider:
         noted = self.noted.get(level)
         # What was noted before is known, and its instant asked for already.
         if noted is None or noted.decision is not decision or noted.detail != detail:
+            if noted is None or noted.decision.reason is not reason:
+                reports.observer.on_reason(level, reason, now_ns)
             self.noted[level] = Noted(decision, detail)
             if command is None and decision.wake_ns > now_ns:
                 reports.wake_at(decision.wake_ns)
@@ -108,7 +110,7 @@ class Decider:
             self._reports.observer.on_refusal(verdict.reason)
             self._reports.wake_at(now_ns + max(verdict.retry_ns, 1))
             return None, f"{verdict.reason.value}: {verdict.detail}"
-        self._reports.observer.on_request(record.side, RequestKind.CANCEL)
+        self._reports.observer.on_request(verdict, record.side, now_ns)
         self._reports.log_order(record.client_id, record.side, record.level, "cancel", "")
         return verdict, ""
 
@@ -134,7 +136,7 @@ class Decider:
         if isinstance(verdict, Refused):
             self._reports.observer.on_refusal(verdict.reason)
             return verdict
-        self._reports.observer.on_request(verdict.side, verdict.kind)
+        self._reports.observer.on_request(verdict, verdict.side, now_ns)
         detail = f"{verdict.qty}@{verdict.price}"
         self._reports.log_order(
             verdict.client_id, verdict.side, verdict.level, verdict.kind.value, detail

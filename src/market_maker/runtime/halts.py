@@ -29,9 +29,10 @@ _STATE_OF_HALT = {
 class Halts:
     """One market's halts."""
 
-    def __init__(self, gate: Gate, journal: Recorder) -> None:
+    def __init__(self, gate: Gate, journal: Recorder, observer: Observer) -> None:
         self._gate = gate
         self._journal = journal
+        self._observer = observer
 
     @property
     def state(self) -> BotState:
@@ -46,15 +47,19 @@ class Halts:
         """Add a reason; True if it is new."""
         if not self._gate.close(reason, now_ns, detail):
             return False
-        self._journal.append(GateChanged(now_ns, reason, closed=True, detail=detail))
+        self._note(reason, now_ns, detail, closed=True)
         return True
 
     def open(self, reason: HaltReason, now_ns: int) -> bool:
         """Withdraw a reason; True if it held."""
         if self._gate.open(reason, now_ns) is None:
             return False
-        self._journal.append(GateChanged(now_ns, reason, closed=False))
+        self._note(reason, now_ns, "", closed=False)
         return True
+
+    def _note(self, reason: HaltReason, now_ns: int, detail: str, *, closed: bool) -> None:
+        self._journal.append(GateChanged(now_ns, reason, closed=closed, detail=detail))
+        self._observer.on_gate(reason, closed, now_ns)
 
     def judge_book(self, view: MarketView, now_ns: int) -> None:
         """Let the gate follow the book's verdict."""
@@ -67,11 +72,11 @@ class Halts:
         else:
             self.close(HaltReason.BOOK_INVALID, now_ns, view.verdict.value)
 
-    def mind_journal(self, observer: Observer, now_ns: int) -> None:
+    def mind_journal(self, now_ns: int) -> None:
         """Count the records that were lost; quote again once they are kept again."""
         journal = self._journal
         if lost := journal.lost():
-            observer.on_journal_dropped(lost)
+            self._observer.on_journal_dropped(lost)
         halted = HaltReason.JOURNAL_FAILED in self._gate.reasons
         if halted and journal.failed and journal.retry():
             self.open(HaltReason.JOURNAL_FAILED, now_ns)
@@ -83,9 +88,8 @@ class Halts:
         after = self._gate.reasons
         for reason, halt in after.items():
             if reason not in before:
-                record = GateChanged(now_ns, reason, closed=True, detail=halt.detail)
-                self._journal.append(record)
+                self._note(reason, now_ns, halt.detail, closed=True)
         for reason in before:
             if reason not in after:
-                self._journal.append(GateChanged(now_ns, reason, closed=False))
+                self._note(reason, now_ns, "", closed=False)
         return result

@@ -53,9 +53,9 @@ class OrderEvents:
         fill = applied.fill
         if fill is not None:
             self.fills += 1
-            self._reports.observer.on_fill(fill.side, fill.liquidity)
             record = self.parts.ledger.order(fill.client_id)
             level = record.level if record is not None else None
+            self._reports.observer.on_fill(fill, level)
             detail = f"{fill.qty}@{fill.price} {fill.liquidity.value}"
             self._reports.log_order(fill.client_id, fill.side, level, "fill", detail)
             if view.valid:
@@ -64,7 +64,7 @@ class OrderEvents:
             record = self.parts.ledger.order(client_id)
             if record is not None:
                 ended = _ORDER_STATES.get(record.status, OrderState.REJECTED)
-                self._reports.observer.on_order_end(record.side, ended)
+                self._reports.observer.on_order_end(record, ended, now_ns)
                 self._log(record, record.status.value, record.reason.value)
                 if record.status is OrderStatus.REJECTED:
                     answered, words = self._answer
@@ -91,7 +91,7 @@ class OrderEvents:
         record = self.parts.ledger.order(outcome.client_id)
         if record is None:
             return
-        self._reports.observer.on_outcome(record.side, outcome.kind, outcome.result)
+        self._reports.observer.on_outcome(outcome, record.side)
         event = f"{outcome.kind.value}_{outcome.result.value}"
         self._log(record, event, outcome.detail or outcome.reason.value)
         if outcome.kind is RequestKind.CANCEL:

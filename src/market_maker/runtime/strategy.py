@@ -74,7 +74,7 @@ class Strategy:
         self.cause_ns = 0
         self.stopped = False
         self.feeds = FeedWatch(config.private_stale_s)
-        self._halts = Halts(parts.gate, reports.journal)
+        self._halts = Halts(parts.gate, reports.journal, reports.observer)
         self._orders = OrderEvents(parts, reports)
         self._decider = Decider(parts, reports)
         self._reports = reports
@@ -175,6 +175,7 @@ class Strategy:
         if view.valid:
             self.parts.ledger.on_mid(now_ns, view.best_bid + view.best_ask)
             self.parts.signals.on_view(view)
+        self._reports.observer.on_view(view, now_ns)
         self._halts.judge_book(view, now_ns)
         if view.verdict is BookVerdict.GAPPED:
             self._reports.observer.on_gap(Feed.BOOK)
@@ -224,7 +225,8 @@ class Strategy:
         self.breaches = self._halts.recorded(
             lambda: parts.risk.enforce(self.view, now_ns, age_ns), now_ns
         )
-        self._halts.mind_journal(self._reports.observer, now_ns)
+        self._halts.mind_journal(now_ns)
+        self._reports.observer.on_tick(now_ns)
         self._refresh(now_ns)
 
     def _private(self, event: PrivateEvent, now_ns: int) -> None:

@@ -16,9 +16,20 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily
 
-from market_maker.core.events import Feed, Liquidity, OrderState, RequestKind, Result
-from market_maker.core.reasons import DecisionReason, Refusal
+from market_maker.core.commands import Approved, CancelRequest, LevelId
+from market_maker.core.events import (
+    Feed,
+    Fill,
+    Liquidity,
+    OrderState,
+    RequestKind,
+    RequestOutcome,
+    Result,
+)
+from market_maker.core.reasons import DecisionReason, HaltReason, Refusal
 from market_maker.core.side import SIDES, Side
+from market_maker.ledger.orders import OrderRecord
+from market_maker.market.market_view import MarketView
 from market_maker.telemetry.snapshot import Status
 from market_maker.telemetry.status_collector import StatusCollector
 
@@ -106,25 +117,38 @@ class MarketMetrics:
         """A level decided."""
         self._decisions[reason] += 1
 
+    def on_reason(self, level: LevelId, reason: DecisionReason, now_ns: int) -> None:
+        """Ignore: decisions are counted."""
+
+    def on_view(self, view: MarketView, now_ns: int) -> None:
+        """Ignore: the book is in the status."""
+
+    def on_gate(self, reason: HaltReason, closed: bool, now_ns: int) -> None:
+        """Ignore: halts are in the status."""
+
+    def on_tick(self, now_ns: int) -> None:
+        """Ignore."""
+
     def on_refusal(self, reason: Refusal) -> None:
         """The risk manager refused an order."""
         self._refusals[reason].inc()
 
-    def on_request(self, side: Side, kind: RequestKind) -> None:
+    def on_request(self, request: Approved | CancelRequest, side: Side, now_ns: int) -> None:  # noqa: ARG002 - the protocol's signature
         """A request left for the venue."""
+        kind = request.kind if isinstance(request, Approved) else RequestKind.CANCEL
         self._orders[side, kind.value].inc()
 
-    def on_outcome(self, side: Side, kind: RequestKind, result: Result) -> None:
+    def on_outcome(self, outcome: RequestOutcome, side: Side) -> None:
         """A request ended."""
-        self._orders[side, f"{kind.value}_{result.value}"].inc()
+        self._orders[side, f"{outcome.kind.value}_{outcome.result.value}"].inc()
 
-    def on_order_end(self, side: Side, state: OrderState) -> None:
+    def on_order_end(self, record: OrderRecord, state: OrderState, now_ns: int) -> None:  # noqa: ARG002 - the protocol's signature
         """An order became terminal: filled, cancelled, rejected or expired."""
-        self._orders[side, state.value].inc()
+        self._orders[record.side, state.value].inc()
 
-    def on_fill(self, side: Side, liquidity: Liquidity) -> None:
+    def on_fill(self, fill: Fill, level: LevelId | None) -> None:  # noqa: ARG002 - the protocol's signature
         """A fill was applied, once."""
-        self._fills[side, liquidity].inc()
+        self._fills[fill.side, fill.liquidity].inc()
 
     def on_gap(self, feed: Feed) -> None:
         """A sequence gap was seen."""
