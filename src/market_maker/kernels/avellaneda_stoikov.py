@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+from market_maker.kernels import engine_state as e
+from market_maker.kernels.engine_state import QUOTE_SIGNATURE, clip, write_side
+from market_maker.kernels.ladder import ROW_COUNT, SPACING
+
+Floats = npt.NDArray[np.float64]
+
+HOLDING_S, TARGET_DEVIATION, LEVEL_SPACING, DRIFT_S, DRIFT_CAP, MAX_VOL_RATIO = range(6)
+CONFIG_SIZE = 6
 
 
 @njit(
@@ -37,3 +48,31 @@ def risk_aversion(
     """
     skew = 1.0 / (2.0 * k * deviation_lots * deviation_lots)
     return skew / (sigma * sigma * horizon_s * size)
+
+
+@njit([QUOTE_SIGNATURE], cache=True, nogil=True)
+def quote(config: Floats, state: Floats, rows: Floats, memory: Floats) -> tuple[int, int]:  # noqa: ARG001 - the signature of all engines
+    """The engine: write the lengths of every level; the levels quoted on each side."""
+    k = state[e.S_K]
+    size = state[e.S_ORDER_SIZE]
+    fee = state[e.S_MAKER_FEE]
+    levels = int(state[e.S_LEVELS])
+    horizon_s = config[HOLDING_S]
+    reference = state[e.S_SIGMA_REFERENCE]
+    if reference == 0.0:
+        reference = state[e.S_SIGMA_TOTAL]
+    sigma = min(state[e.S_SIGMA_TOTAL], config[MAX_VOL_RATIO] * reference)
+    lots = config[TARGET_DEVIATION] * state[e.S_MAX_INVENTORY] / size
+    gamma = risk_aversion(reference, k, size, lots, horizon_s)
+    bid, ask = quotes(sigma, gamma, k, size, state[e.S_INVENTORY], horizon_s)
+    shift = 0.5 * (bid - ask)
+    model = 0.5 * (bid + ask) + fee
+    cap = config[DRIFT_CAP] * max(model, 0.0)
+    drift = clip(state[e.S_DRIFT] * config[DRIFT_S], cap)
+    carry = clip(state[e.S_CARRY] * horizon_s, cap)
+    gap = config[LEVEL_SPACING] * max(model, 0.0)
+    for level in range(levels):
+        rows[SPACING, level] = rows[ROW_COUNT + SPACING, level] = level * gap
+    write_side(rows, 0, levels, model, shift, -drift, -carry, fee)
+    write_side(rows, 1, levels, model, -shift, drift, carry, fee)
+    return levels, levels

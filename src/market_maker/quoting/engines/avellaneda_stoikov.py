@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from market_maker.config.section import Section
 from market_maker.kernels import avellaneda_stoikov as kernel
 from market_maker.quoting.engine import EngineQuote, QuoteState
-from market_maker.quoting.engines.parts import clip, side_quote
+from market_maker.quoting.engines.compiled import CompiledForm, KernelEngine
 
 
 class AvellanedaStoikovConfig(Section):
@@ -58,34 +58,22 @@ class AvellanedaStoikovEngine:
     name: ClassVar[str] = "avellaneda-stoikov"
     Config: ClassVar[type[BaseModel]] = AvellanedaStoikovConfig
 
-    __slots__ = ("_config", "_drift_s")
+    __slots__ = ("_engine", "compiled")
 
     def __init__(self, config: AvellanedaStoikovConfig) -> None:
-        """Keep the settings."""
-        self._config = config
+        """Hand the settings to the kernel."""
         life = config.drift_life_s
+        values = [0.0] * kernel.CONFIG_SIZE
+        values[kernel.HOLDING_S] = config.holding_s
+        values[kernel.TARGET_DEVIATION] = config.target_deviation
+        values[kernel.LEVEL_SPACING] = config.level_spacing
         # Expected move over the horizon of a drift that fades.
-        self._drift_s = config.drift_weight * life * -math.expm1(-config.holding_s / life)
+        values[kernel.DRIFT_S] = config.drift_weight * life * -math.expm1(-config.holding_s / life)
+        values[kernel.DRIFT_CAP] = config.drift_cap
+        values[kernel.MAX_VOL_RATIO] = config.max_vol_ratio
+        self.compiled = CompiledForm(kernel.quote, tuple(values))
+        self._engine = KernelEngine(self.compiled)
 
     def quote(self, state: QuoteState) -> EngineQuote:
         """Offsets for this state."""
-        config = self._config
-        k = state.k
-        size = state.order_size
-        reference = state.sigma_reference or state.sigma_total
-        sigma = min(state.sigma_total, config.max_vol_ratio * reference)
-        lots = config.target_deviation * state.max_inventory / size
-        gamma = kernel.risk_aversion(reference, k, size, lots, config.holding_s)
-        bid, ask = kernel.quotes(sigma, gamma, k, size, state.inventory, config.holding_s)
-        shift = 0.5 * (bid - ask)
-        fee = state.maker_fee
-        model = 0.5 * (bid + ask) + fee
-        cap = config.drift_cap * max(model, 0.0)
-        drift = clip(state.drift * self._drift_s, cap)
-        carry = clip(state.carry * config.holding_s, cap)
-        gap = config.level_spacing * max(model, 0.0)
-        spacing = tuple([i * gap for i in range(state.levels)])
-        bids, bid_parts = side_quote(model, shift, -drift, -carry, 0.0, spacing, fee)
-        asks, ask_parts = side_quote(model, -shift, drift, carry, 0.0, spacing, fee)
-        sizes = (1.0,) * state.levels
-        return EngineQuote(bids, asks, sizes, sizes, bid_parts, ask_parts)
+        return self._engine.quote(state)
