@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from market_maker.config.signals import MarketConfig
 from market_maker.core.events import (
+    BestQuote,
     BookDelta,
     BookSnapshot,
     Feed,
@@ -184,6 +185,27 @@ def test_a_feed_that_is_up_and_says_nothing_has_no_age_but_its_silence_counts() 
         assert subject.silence_ns(feed, 310 * NANOS) == 300 * NANOS
     subject.apply(snapshot(311))
     assert subject.silence_ns(Feed.BOOK, 312 * NANOS) == NANOS
+
+
+def test_a_best_quote_moves_the_view_and_shows_that_the_touch_is_alive() -> None:
+    subject = market(stale_after_s=5.0)
+    subject.apply(snapshot(1))
+    view = subject.apply(BestQuote(int(2.9 * NANOS), 0, 2, 9960, 3, 10030, 5))
+    assert (view.best_bid, view.bid_qty, view.best_ask) == (9960, 3, 10030)
+    assert subject.apply(trade(3.5, 10031)).verdict is BookVerdict.VALID
+    assert subject.feed_age_ns(Feed.BEST, 3 * NANOS) == NANOS // 10
+    # It does not speak for the depth behind it.
+    assert subject.apply(BestQuote(7 * NANOS, 0, 3, 9960, 3, 10030, 5)).verdict is BookVerdict.STALE
+
+
+def test_best_quotes_that_end_leave_the_book_to_the_deltas() -> None:
+    subject = market()
+    subject.apply(snapshot(1))
+    subject.apply(BestQuote(2 * NANOS, 0, 9, 9960, 3, 10030, 5))
+    assert subject.apply(delta(2.1, 1, (1, 9970, 4))).best_bid == 9960
+    subject.apply(FeedStatus(int(2.2 * NANOS), Feed.BEST, up=False))
+    view = subject.apply(delta(2.3, 2, (1, 9970, 4)))
+    assert (view.best_bid, view.verdict) == (9970, BookVerdict.VALID)
 
 
 def test_malformed_trade_is_counted_and_changes_nothing() -> None:

@@ -22,6 +22,7 @@ class Feed(StrEnum):
     TRADES = "trades"
     FUNDING = "funding"
     PRIVATE = "private"
+    BEST = "best"
 
 
 class OrderState(StrEnum):
@@ -111,6 +112,21 @@ class TradePrint(msgspec.Struct, frozen=True, gc=False, tag=True):
     side: Side
     price: int
     qty: int
+
+
+class BestQuote(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Best bid and offer from a stream of their own; a side without orders has price and qty 0.
+
+    `seq` counts as the book's does, 0 where the venue numbers the two streams apart.
+    """
+
+    recv_ns: int
+    venue_ns: int
+    seq: int
+    bid: int
+    bid_qty: int
+    ask: int
+    ask_qty: int
 
 
 class FundingUpdate(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -249,7 +265,7 @@ class Timer(msgspec.Struct, frozen=True, gc=False, tag=True):
 Payment = FundingPayment | Transfer
 """Money that moved without a trade."""
 
-MarketEvent = BookSnapshot | BookDelta | TradePrint | FundingUpdate
+MarketEvent = BookSnapshot | BookDelta | TradePrint | BestQuote | FundingUpdate
 PrivateEvent = (
     OrderUpdate | Fill | FundingPayment | Transfer | PositionReport | BalanceReport | RequestOutcome
 )
@@ -257,6 +273,7 @@ Event = (
     BookSnapshot
     | BookDelta
     | TradePrint
+    | BestQuote
     | FundingUpdate
     | OrderUpdate
     | Fill

@@ -138,6 +138,35 @@ def set_level(state: Ints, sign: int, price: int, qty: int) -> int:
     return OK
 
 
+@njit("void(int64[::1], int64, int64)", cache=True, nogil=True)
+def _trim(state: Ints, side: int, key: int) -> None:
+    """Remove all levels that are better than `key`."""
+    base = _LEVELS + 2 * side * state[_CAPACITY]
+    while state[_COUNT + side] > 0 and state[base + state[_COUNT + side] - 1] > key:
+        state[_COUNT + side] -= 1
+        if state[_OWN_COUNT + side] > 0:
+            _release(state, side, abs(state[base + state[_COUNT + side]]))
+
+
+@njit("int64(int64[::1], int64, int64, int64, int64)", cache=True, nogil=True)
+def set_touch(state: Ints, bid: int, bid_qty: int, ask: int, ask_qty: int) -> int:
+    """Set the best level of each side and remove what lies before it; OK or MALFORMED.
+
+    Price and quantity 0 say that a side has no orders.
+    """
+    if min(bid, bid_qty, ask, ask_qty) < 0 or (bid > 0) != (bid_qty > 0):
+        return MALFORMED
+    if (ask > 0) != (ask_qty > 0):
+        return MALFORMED
+    _trim(state, 0, bid)
+    _trim(state, 1, -ask if ask > 0 else np.iinfo(np.int64).min)
+    if bid > 0:
+        set_level(state, 1, bid, bid_qty)
+    if ask > 0:
+        set_level(state, -1, ask, ask_qty)
+    return OK
+
+
 @njit("int64(int64[::1], int64, int64, int64)", cache=True, nogil=True)
 def set_own(state: Ints, sign: int, price: int, qty: int) -> int:
     """Set our resting total at a price, 0 withdraws it; OK, MALFORMED or FULL.

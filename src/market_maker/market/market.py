@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from market_maker.config.signals import MarketConfig
 from market_maker.core.events import (
+    BestQuote,
     BookDelta,
     BookSnapshot,
     Feed,
@@ -114,7 +115,7 @@ class Market:
     def exit_price2(self) -> int:
         """A price for whoever must leave without a book: of last price and mark the fresher."""
         seen = self._seen_ns
-        heard_ns = max(seen.get(Feed.BOOK, 0), seen.get(Feed.TRADES, 0))
+        heard_ns = max(seen.get(feed, 0) for feed in (Feed.BOOK, Feed.TRADES, Feed.BEST))
         marked = self.mark_price2 > 0 and seen.get(Feed.FUNDING, 0) > heard_ns
         return self.mark_price2 if marked or not self.last_price2 else self.last_price2
 
@@ -164,8 +165,15 @@ class Market:
             if not view.touch_bid <= trade.price <= view.touch_ask:
                 self._contradicted |= now_ns - self._changed_ns > self._contradicted_ns
 
-    def _apply_other(self, event: FundingUpdate | FeedStatus | Heartbeat, now_ns: int) -> None:
-        if isinstance(event, FundingUpdate):
+    def _apply_other(
+        self, event: BestQuote | FundingUpdate | FeedStatus | Heartbeat, now_ns: int
+    ) -> None:
+        if isinstance(event, BestQuote):
+            # A touch that moves contradicts no trade; whether the depth still follows, it cannot say.
+            self._seen_ns[Feed.BEST] = self._changed_ns = now_ns
+            self._contradicted = False
+            self._book.apply_best(event)
+        elif isinstance(event, FundingUpdate):
             self._seen_ns[Feed.FUNDING] = now_ns
             if event.mark_price2 > 0:
                 self.mark_price2 = event.mark_price2
@@ -174,6 +182,8 @@ class Market:
         elif event.feed is Feed.BOOK:
             # A book feed that came up says nothing of the old book: its snapshot will.
             self._book.lose_feed()
+        elif event.feed is Feed.BEST:
+            self._book.lose_best()
 
     def _judge(self, now_ns: int) -> MarketView:
         book = self._book

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 
 from market_maker.core.errors import InvariantError
-from market_maker.core.events import BookDelta, BookSnapshot
+from market_maker.core.events import BestQuote, BookDelta, BookSnapshot
 from market_maker.core.reasons import BookVerdict
 from market_maker.core.side import Side
 from market_maker.kernels import book as kernel
@@ -29,6 +29,7 @@ class OrderBook:
     """Levels, sequence and own size; built for a number of levels and delayed deltas."""
 
     __slots__ = (
+        "_ahead",
         "_buffer",
         "_depth_fraction",
         "_old_in_a_row",
@@ -49,6 +50,7 @@ class OrderBook:
         self._buffer: deque[BookDelta] = deque(maxlen=max_buffered_deltas)
         self._top: Top | None = None
         self._old_in_a_row = 0
+        self._ahead: BestQuote | None = None
         self._reset = True
         self.seq = 0
         self.synced = False
@@ -79,6 +81,7 @@ class OrderBook:
         for delta in pending:
             if delta.seq > self.seq:
                 self.apply_delta(delta)
+        self._stay_ahead()
 
     def apply_delta(self, delta: BookDelta) -> None:
         """Apply changed levels if they follow on what is known; otherwise wait for a snapshot."""
@@ -99,11 +102,27 @@ class OrderBook:
                 self._lose_track(malformed=True)
                 return
         self.seq = delta.seq
+        self._stay_ahead()
+
+    def apply_best(self, quote: BestQuote) -> None:
+        """Let the touch follow a stream that may run ahead of the deltas."""
+        if quote.seq and quote.seq < self.seq and not self._reset:
+            return
+        self._ahead = quote
+        if self.synced:
+            self._set_touch(quote)
+        if not quote.seq:
+            self._ahead = None  # nothing tells whether a later delta is older than it
+
+    def lose_best(self) -> None:
+        """The stream of best quotes ended: deltas alone count."""
+        self._ahead = None
 
     def lose_feed(self) -> None:
         """The stream ended: nothing counts until the next snapshot, whatever its number."""
         self._reset = True
         self.synced = False
+        self._ahead = None
         self._buffer.clear()
 
     def set_own(self, side: Side, price: int, qty: int) -> None:
@@ -153,6 +172,26 @@ class OrderBook:
         except OverflowError:
             return False
         return status == kernel.OK
+
+    def _stay_ahead(self) -> None:
+        """Deltas older than the best quote must not take the touch back."""
+        if self._ahead is not None:
+            if self._ahead.seq > self.seq:
+                self._set_touch(self._ahead)
+            else:
+                self._ahead = None
+
+    def _set_touch(self, quote: BestQuote) -> None:
+        self._top = None
+        try:
+            status: int = kernel.set_touch(
+                self._state, quote.bid, quote.bid_qty, quote.ask, quote.ask_qty
+            )
+        except OverflowError:
+            status = kernel.MALFORMED
+        if status != kernel.OK:
+            self.malformed += 1
+            self._ahead = None
 
     def _note_old(self) -> None:
         self._old_in_a_row += 1

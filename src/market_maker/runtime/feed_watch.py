@@ -20,6 +20,10 @@ _FIRST_BOOK_NS = 5 * NANOS
 """How long an empty book may stay empty before a snapshot is asked for again."""
 
 
+_DISPENSABLE = (Feed.FUNDING, Feed.BEST)
+"""Streams without which a book can still be priced from."""
+
+
 class FeedFinding(msgspec.Struct, frozen=True, gc=False):
     """What a stream's state asks for: a halt, the end of one, a repair."""
 
@@ -65,7 +69,7 @@ class FeedWatch:
             self.private_silent = False
             self.private_seen_ns = event.recv_ns
         if not event.up:
-            if event.feed is Feed.FUNDING:
+            if event.feed in _DISPENSABLE:
                 return NOTHING
             self._down.add(event.feed)
             return FeedFinding(closes=reason, detail=event.detail or event.feed.value)

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 _IN_BOOK = (OrderStatus.OPEN, OrderStatus.AMENDING, OrderStatus.CANCELLING)
 _FEEDS = (Feed.BOOK, Feed.TRADES, Feed.FUNDING)
+_OPTIONAL_FEEDS = (Feed.BEST,)
+"""Streams that only some venues have: shown once they spoke."""
 
 
 def build_status(
@@ -283,8 +285,10 @@ def _markouts(strategy: Strategy) -> tuple[MarkoutStatus, ...]:
 
 def _feeds(strategy: Strategy, now_ns: int) -> dict[str, FeedHealth]:
     feeds = {}
-    for feed in _FEEDS:
+    for feed in (*_FEEDS, *_OPTIONAL_FEEDS):
         age_ns = strategy.parts.market.feed_age_ns(feed, now_ns)
+        if age_ns is None and feed in _OPTIONAL_FEEDS:
+            continue
         if age_ns is None:
             feeds[feed.value] = FeedHealth(up=False, last_update_s=None, age_s=None)
         else:

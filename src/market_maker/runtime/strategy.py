@@ -16,6 +16,7 @@ import msgspec
 from market_maker.config.runtime import RuntimeConfig
 from market_maker.core.commands import Approved, CancelRequest, LevelId, Proposal
 from market_maker.core.events import (
+    BestQuote,
     BookDelta,
     BookSnapshot,
     Event,
@@ -111,7 +112,7 @@ class Strategy:
         now_ns = event.recv_ns
         market = self.parts.market
         match event:
-            case BookDelta() | BookSnapshot():
+            case BookDelta() | BookSnapshot() | BestQuote():
                 self._see(market.apply(event), now_ns)
             case TradePrint():
                 self._see(market.apply(event), now_ns)

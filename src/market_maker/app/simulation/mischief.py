@@ -181,7 +181,7 @@ class Mischief:
             await venue.restore(feed)
 
     def _shuffled(self) -> list[Feed]:
-        feeds = list(Feed)
+        feeds = [*_MARKET_FEEDS, Feed.PRIVATE]
         return [feeds.pop(self._plan.below(Fault.SWIZZLE, len(feeds))) for _ in range(len(feeds))]
 
     async def _half_open(self, symbol: str, length_s: float) -> None:

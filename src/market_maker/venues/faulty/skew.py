@@ -9,6 +9,7 @@ import msgspec
 
 from market_maker.core.events import (
     BalanceReport,
+    BestQuote,
     BookDelta,
     BookSnapshot,
     Event,
@@ -26,6 +27,7 @@ _DATED = (
     BookSnapshot
     | BookDelta
     | TradePrint
+    | BestQuote
     | OrderUpdate
     | Fill
     | FundingPayment

@@ -14,6 +14,7 @@ import msgspec
 from market_maker.core.clock import Clock
 from market_maker.core.events import (
     BalanceReport,
+    BestQuote,
     BookDelta,
     BookSnapshot,
     Event,
@@ -40,6 +41,7 @@ _FEEDS = {
     BookDelta: Feed.BOOK,
     BookSnapshot: Feed.BOOK,
     TradePrint: Feed.TRADES,
+    BestQuote: Feed.BEST,
     FundingUpdate: Feed.FUNDING,
     OrderUpdate: Feed.PRIVATE,
     Fill: Feed.PRIVATE,
@@ -98,6 +100,9 @@ class FaultyStreams:
         match event:
             case FeedStatus() | Heartbeat() | TradePrint() | FundingUpdate():
                 self._pass(event)
+            case BestQuote():
+                if not self.frozen:
+                    self._pass(event)
             case BookDelta() | BookSnapshot():
                 self._book(event)
             case PositionReport() | BalanceReport():

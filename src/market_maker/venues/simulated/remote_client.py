@@ -21,6 +21,7 @@ from market_maker.core.commands import Approved, CancelRequest
 from market_maker.core.errors import QueryFailedError, VenueUnavailableError
 from market_maker.core.events import (
     BalanceReport,
+    BestQuote,
     BookDelta,
     BookSnapshot,
     Event,
@@ -59,7 +60,7 @@ _LONGEST_PAUSE_S: Final = 15.0
 _STABLE_NS: Final = 30 * NANOS
 """How long a connection must have lived before the next pause is a short one again."""
 
-_PUBLIC = (BookSnapshot, BookDelta, TradePrint, FundingUpdate)
+_PUBLIC = (BookSnapshot, BookDelta, TradePrint, BestQuote, FundingUpdate)
 
 
 class RemoteVenue:

@@ -1,0 +1,1 @@
+"""Recorded market data: columns, files, and the thread that writes them."""
