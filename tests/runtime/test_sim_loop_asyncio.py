@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from market_maker.runtime.sim_loop import (
-    NotInVirtualTimeError,
-    SimLoop,
-)
+from market_maker.runtime.sim_loop import SimLoop
+from market_maker.runtime.sim_refusals import NotInVirtualTimeError
 
 
 def test_a_task_group_cancels_the_siblings_of_a_failed_task_in_creation_order(

@@ -12,22 +12,23 @@ Tasks hash by creation number, so that even the sets which asyncio keeps inside 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import heapq
 import itertools
 import logging
 import sys
 import threading
-import weakref
 from asyncio import events
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
 
 from market_maker.core.errors import InvariantError
 from market_maker.core.randomness import RandomStream
-from market_maker.runtime.sim_parts import Feed, SimHandle, SimTask, close_generator
+from market_maker.runtime.sim_parts import Feed, Generators, SimHandle, SimTask
+from market_maker.runtime.sim_refusals import Unworldly, refuse
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -47,23 +48,11 @@ class LivelockError(InvariantError):
     """Tasks kept each other busy without time ever moving on."""
 
 
-class NotInVirtualTimeError(InvariantError, NotImplementedError):
-    """A real thread, socket, signal or process was asked of virtual time."""
-
-
 def _is_task_step(handle: SimHandle) -> bool:
     return isinstance(getattr(handle.call[0], "__self__", None), asyncio.Task)
 
 
-def _refuse(name: str) -> Any:  # noqa: ANN401 - it stands in for methods of many types
-    def refused(*_args: object, **_kwargs: object) -> NoReturn:
-        msg = f"{name}: virtual time has no threads, sockets, signals or processes"
-        raise NotInVirtualTimeError(msg)
-
-    return refused
-
-
-class SimLoop(asyncio.AbstractEventLoop):
+class SimLoop(Unworldly):
     """The virtual-time event loop.
 
     With `shuffle_seed` the tasks of every runnable batch run in a seeded random order (plain
@@ -82,7 +71,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._task_numbers = itertools.count(1)
         self._tasks: list[asyncio.Task[Any]] = []
         self._tasks_sweep_at = _SWEEP_FROM
-        self._generators: dict[int, weakref.ref[AsyncGenerator[Any, Any]]] = {}
+        self._generators = Generators(self)
         self._task_factory: Any = None
         self._exception_handler: Any = None
         self._running = False
@@ -128,7 +117,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     ) -> SimHandle:
         """Like `call_soon`, for signal handlers; another thread is refused."""
         if self._running and threading.get_ident() != self._thread:
-            _refuse("call_soon_threadsafe from another thread")()
+            refuse("call_soon_threadsafe from another thread")()
         return self.call_soon(callback, *args, context=context)
 
     def call_at_ns(
@@ -225,6 +214,54 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Run until a feed has been digested; later timers stay armed."""
         self.run_until_complete(self.attach_feed(feed, callback))
 
+    # -- stepping ---------------------------------------------------------------------
+
+    def step(
+        self, until_ns: int, callback: Callable[[*_Ts], object] | None = None, *args: *_Ts
+    ) -> None:
+        """Let time pass until everything due by `until_ns` has come to rest, then call and rest again.
+
+        The order is that of `attach_feed`. It may be called inside a callback of another running
+        loop, which gets its place back; errors of `callback` reach the caller.
+        """
+        if self._closed:
+            self._raise_closed()
+        with self._entered():
+            self._settle(until_ns)
+            if callback is not None:
+                callback(*args)
+                self._settle(until_ns)
+
+    def drive(self, feed: Iterable[tuple[int, _T]], callback: Callable[[_T], object]) -> None:
+        """One `step` for each item of a feed whose times do not decrease."""
+        with self._entered():
+            for t_ns, item in feed:
+                self._settle(t_ns)
+                callback(item)
+                self._settle(t_ns)
+
+    def _settle(self, until_ns: int) -> None:
+        """Run what is due, and what that wakes, until time could only go beyond `until_ns`."""
+        ready, timers = self._ready, self._timers
+        run_batch = self._run_batch if self._shuffle is None else self._run_shuffled_batch
+        spins = 0
+        while True:
+            if timers and timers[0][0] <= self._now_ns:
+                self._take_due_timers()
+            if ready:
+                run_batch()
+                spins += 1
+                if spins > _SPIN_LIMIT:
+                    self._raise_stuck(LivelockError, "time stands still while tasks keep running")
+                continue
+            spins = 0
+            while timers and timers[0][2].cancelled():
+                heapq.heappop(timers)
+            if not timers or timers[0][0] > until_ns:
+                break
+            self._now_ns = timers[0][0]
+        self._now_ns = max(self._now_ns, until_ns)
+
     # -- running ----------------------------------------------------------------------
 
     def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
@@ -255,17 +292,27 @@ class SimLoop(asyncio.AbstractEventLoop):
         if self._running or events._get_running_loop() is not None:  # noqa: SLF001 - asyncio's interface for loops
             msg = "an event loop is running already"
             raise RuntimeError(msg)
+        with self._entered():
+            self._run()
+
+    @contextlib.contextmanager
+    def _entered(self) -> Iterator[None]:
+        """Be the running loop, inside whichever loop was running."""
+        if self._running:
+            msg = "this loop is running already"
+            raise RuntimeError(msg)
+        outer = events._get_running_loop()  # noqa: SLF001 - asyncio's interface for loops
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=self._generator_begins, finalizer=self._generator_ends)
+        sys.set_asyncgen_hooks(self._generators.begins, self._generators.ends)
         events._set_running_loop(self)  # noqa: SLF001 - likewise
         self._running = True
         self._thread = threading.get_ident()
         try:
-            self._run()
+            yield
         finally:
             self._running = False
             self._stopping = False
-            events._set_running_loop(None)  # noqa: SLF001 - likewise
+            events._set_running_loop(outer)  # noqa: SLF001 - likewise
             sys.set_asyncgen_hooks(*hooks)
 
     def stop(self) -> None:
@@ -423,62 +470,9 @@ class SimLoop(asyncio.AbstractEventLoop):
         # Every future of asyncio asks.
         self.get_debug = partial(bool, enabled)  # type: ignore[method-assign] # needs no frame
 
-    def _generator_begins(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._generators[id(generator)] = weakref.ref(generator)
-
-    def _generator_ends(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._generators.pop(id(generator), None)
-        if not self._closed:
-            self.create_task(close_generator(generator))
-
     async def shutdown_asyncgens(self) -> None:
         """Close every asynchronous generator that is still open, in the order of their first use."""
-        references, self._generators = list(self._generators.values()), {}
-        for reference in references:
-            generator = reference()
-            if generator is None:
-                continue
-            try:
-                await generator.aclose()
-            except Exception as error:  # noqa: BLE001 - one failing generator must not keep others open
-                self.call_exception_handler(
-                    {"message": f"closing {generator!r} failed", "exception": error}
-                )
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's signature
-        """Return at once: there is no executor."""
-
-    run_in_executor = _refuse("run_in_executor")
-    set_default_executor = _refuse("set_default_executor")
-    getaddrinfo = _refuse("getaddrinfo")
-    getnameinfo = _refuse("getnameinfo")
-    create_connection = _refuse("create_connection")
-    create_server = _refuse("create_server")
-    create_unix_connection = _refuse("create_unix_connection")
-    create_unix_server = _refuse("create_unix_server")
-    create_datagram_endpoint = _refuse("create_datagram_endpoint")
-    connect_accepted_socket = _refuse("connect_accepted_socket")
-    start_tls = _refuse("start_tls")
-    sendfile = _refuse("sendfile")
-    connect_read_pipe = _refuse("connect_read_pipe")
-    connect_write_pipe = _refuse("connect_write_pipe")
-    subprocess_shell = _refuse("subprocess_shell")
-    subprocess_exec = _refuse("subprocess_exec")
-    add_reader = _refuse("add_reader")
-    remove_reader = _refuse("remove_reader")
-    add_writer = _refuse("add_writer")
-    remove_writer = _refuse("remove_writer")
-    sock_recv = _refuse("sock_recv")
-    sock_recv_into = _refuse("sock_recv_into")
-    sock_recvfrom = _refuse("sock_recvfrom")
-    sock_recvfrom_into = _refuse("sock_recvfrom_into")
-    sock_sendall = _refuse("sock_sendall")
-    sock_sendto = _refuse("sock_sendto")
-    sock_connect = _refuse("sock_connect")
-    sock_accept = _refuse("sock_accept")
-    sock_sendfile = _refuse("sock_sendfile")
-    add_signal_handler = _refuse("add_signal_handler")
-    remove_signal_handler = _refuse("remove_signal_handler")
+        await self._generators.close(self.call_exception_handler)
 
 
 class VirtualClock:

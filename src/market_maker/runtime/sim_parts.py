@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from typing import Any, Final, TypeVar
 
@@ -123,6 +124,38 @@ class Feed:
         return True
 
 
-async def close_generator(generator: AsyncGenerator[Any, Any]) -> None:
+class Generators:
+    """Asynchronous generators that were begun on a loop and not yet exhausted."""
+
+    __slots__ = ("_loop", "_open")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._open: dict[int, weakref.ref[AsyncGenerator[Any, Any]]] = {}
+
+    def begins(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Remember a generator at its first use."""
+        self._open[id(generator)] = weakref.ref(generator)
+
+    def ends(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Close what its owner left open."""
+        self._open.pop(id(generator), None)
+        if not self._loop.is_closed():
+            self._loop.create_task(_close(generator))
+
+    async def close(self, report: Callable[[dict[str, Any]], None]) -> None:
+        """Close every one that is still open, in the order of their first use."""
+        references, self._open = list(self._open.values()), {}
+        for reference in references:
+            generator = reference()
+            if generator is None:
+                continue
+            try:
+                await generator.aclose()
+            except Exception as error:  # noqa: BLE001 - one failing generator must not keep others open
+                report({"message": f"closing {generator!r} failed", "exception": error})
+
+
+async def _close(generator: AsyncGenerator[Any, Any]) -> None:
     """Close one generator that its owner left open."""
     await generator.aclose()
