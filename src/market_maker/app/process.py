@@ -11,12 +11,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 
 from market_maker import __version__
+from market_maker.app.reach import Reach
 from market_maker.app.wall_clock import WallClock
 from market_maker.config.logs import LogFormat
 from market_maker.config.options import RunOptions
@@ -68,8 +70,10 @@ class Process:
         state: StateStore,
         store_failed: Callable[[], str],
         reload: Callable[[], None],
+        reach: Reach,
     ) -> None:
         self.bot: Bot | None = None
+        self._reach = reach
         self._exists = asyncio.Event()
         self._settings = settings
         self._options = options
@@ -159,11 +163,11 @@ class Process:
             switch = bot.account.kill if market is None else bot.markets[market].kill
             for latch in self._state.latches(market or "").load():
                 if latch.reason not in switch.reasons:
-                    bot.kill(latch.reason, latch.detail, market)
+                    self._reach.do(partial(bot.kill, latch.reason, latch.detail, market))
         if self._pending_stop:
-            bot.stop()
+            self._reach.do(bot.stop)
         if self._pending_rearm:
-            bot.begin_rearm()
+            self._reach.do(bot.begin_rearm)
         if wants_live_view(self._settings):
             self._view = LiveProcess()
         self._tasks.start("publishing", self._run_publishing())
@@ -191,7 +195,7 @@ class Process:
         if self.bot is None:
             self._latch(reason, detail, None)
         else:
-            self.bot.kill(reason, detail)
+            self._reach.do(partial(self.bot.kill, reason, detail))
 
     def _latch(self, reason: KillReason, detail: str, market: str | None) -> None:
         switch = KillSwitch(self._state.latches(market or ""))
@@ -201,8 +205,9 @@ class Process:
         """Nothing can be seen of a bot whose status is not published: stop quoting."""
         self._log.error("task_died", task=name, detail=detail)
         if self.bot is not None:
+            ended = f"task {name} ended: {detail}"
             for market in self.bot.markets.values():
-                market.bot.fail(HaltReason.TASK_DIED, f"task {name} ended: {detail}")
+                self._reach.do(partial(market.bot.fail, HaltReason.TASK_DIED, ended))
 
     # Signals ----------------------------------------------------------------------------------
 
@@ -213,17 +218,17 @@ class Process:
         if self.bot.stopping.is_set():
             for market in self.bot.markets.values():
                 market.bot.skip_flatten = True
-        self.bot.stop()
+        self._reach.do(self.bot.stop)
 
     def _rearm(self) -> None:
         if self.bot is None:
             self._pending_rearm = True
         else:
-            self.bot.begin_rearm()
+            self._reach.do(self.bot.begin_rearm)
 
     def _reload_logged(self) -> None:
         try:
-            self._reload()
+            self._reach.do(self._reload)
         except MarketMakerError as error:
             self._log.error("reload_refused", detail=str(error))
         else:
@@ -249,8 +254,8 @@ class Process:
             bot = await self._built()
         else:
             bot = self.bot
-            bot.kill(KillReason.COMMAND, reason, market)
-        verified = await bot.kill_verified(market, KILL_WAIT_S)
+            self._reach.do(partial(bot.kill, KillReason.COMMAND, reason, market))
+        verified = await self._reach.ask(partial(bot.kill_verified, market, KILL_WAIT_S))
         self._publish()
         switch = bot.account.kill if market is None else bot.markets[market].kill
         return {
@@ -263,7 +268,8 @@ class Process:
         }
 
     async def _obey_rearm(self, arguments: dict[str, Any]) -> object:
-        released = await self._require_bot().rearm(arguments.get("market"))
+        bot, market = self._require_bot(), arguments.get("market")
+        released = await self._reach.ask(partial(bot.rearm, market))
         names = ", ".join(latch.reason.value for latch in released)
         self._publish()
         return {
@@ -273,7 +279,7 @@ class Process:
         }
 
     async def _obey_reload(self, _arguments: dict[str, Any]) -> object:
-        self._reload()
+        self._reach.do(self._reload)
         return {"detail": "reloaded"}
 
     async def _built(self) -> Bot:
@@ -322,20 +328,16 @@ class Process:
         if lost == self._lost:
             return
         self._lost = lost
-        if lost:
-            self._log.error("memory_lost", detail=lost)
         for market in self._require_bot().markets.values():
             if lost:
-                market.bot.strategy.halt(HaltReason.JOURNAL_FAILED, self._clock.now_ns(), lost)
+                self._reach.do(partial(market.bot.fail_journal, lost))
 
     async def _run_clock(self) -> None:
         """Keep an eye on the venue's clock; half a round trip is the answer's age."""
-        bot = self._require_bot()
-        venue = next(iter(bot.markets.values())).bot.venue
         while True:
             try:
                 asked_ns = self._clock.monotonic_ns()
-                server_ns = await venue.server_time_ns()
+                server_ns = await self._reach.server_time_ns()
                 half_ns = (self._clock.monotonic_ns() - asked_ns) // 2
                 self._clock_offset_s = (self._clock.now_ns() - half_ns - server_ns) / NANOS
             except QueryFailedError as error:

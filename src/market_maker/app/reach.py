@@ -1,0 +1,48 @@
+"""How the process around a bot reaches it: at once, or on the other loop on which it lives.
+
+Owns the seam between real time, in which signals and commands come, and the bot's own time. Refuses
+to know what is asked of the bot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Reach(Protocol):
+    """Access to a bot from the process's own loop."""
+
+    def do(self, act: Callable[[], _T]) -> _T:
+        """Do something now, in the bot's time; its errors reach the caller."""
+        ...
+
+    async def ask(self, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Await something on the bot's loop."""
+        ...
+
+    async def server_time_ns(self) -> int:
+        """The clock of the venue that the bot listens to."""
+        ...
+
+
+class Here:
+    """The bot lives on the process's own loop; implements `Reach`."""
+
+    def __init__(self) -> None:
+        self.ask_time: Callable[[], Awaitable[int]] | None = None
+
+    def do(self, act: Callable[[], _T]) -> _T:
+        """Call it."""
+        return act()
+
+    async def ask(self, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Await it."""
+        return await question()
+
+    async def server_time_ns(self) -> int:
+        """Ask the venue, once there is one."""
+        assert self.ask_time is not None, "the venue comes before the bot"
+        return await self.ask_time()
