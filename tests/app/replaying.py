@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from market_maker.app.replay import Replay, replay
@@ -35,12 +36,12 @@ def replayed(content: bytes, folder: Path) -> Replay:
 HEADER = b'{"type":"SegmentStarted","epoch":1,"segment":1,"records_before":0,"dropped_before":0}\n'
 
 
-def reproduced(run: VirtualRun, tapes: Tapes, folder: Path) -> None:
+def reproduced(run: VirtualRun, kept: Mapping[str, DigestJournal], folder: Path) -> None:
     """Every market's journal replays to the digest that the session had."""
     for symbol in run.bot.markets:
-        done = tapes.replayed(folder, symbol)
+        done = replayed(kept[symbol].lines, folder)
         assert done.result.difference is None, done.result.difference
         assert done.notes == ()
-        assert done.result.records == tapes.kept[symbol].records
-        assert done.result.digest == tapes.kept[symbol].digest()
+        assert done.result.records == kept[symbol].records
+        assert done.result.digest == kept[symbol].digest()
         assert done.result.commands > 0

@@ -72,4 +72,4 @@ def test_best_quotes_reach_the_books_the_status_and_the_journal(tmp_path: Path) 
     )
     run.run(work)
     assert b'"type":"BestQuote"' in tapes.kept[SOL].lines
-    reproduced(run, tapes, tmp_path)
+    reproduced(run, tapes.kept, tmp_path)

@@ -141,7 +141,7 @@ def _run(scenario: Scenario, line: FaultLine) -> None:
     def wrap(venue: Venue, symbol: str) -> Venue:
         return audit.wrap(line.around(venue), symbol)
 
-    run = audit.watch(VirtualRun(_SETTINGS, seed=301, wrap=wrap))
+    run = audit.watch(VirtualRun(_SETTINGS, seed=301, wrap=wrap, journal=audit.journal))
     line.clock = run.clock
     line.armed = scenario is _start
 

@@ -320,6 +320,5 @@ def test_the_whole_bot_over_a_cable_that_is_cut_spoilt_and_silent() -> None:
             await until(lambda: quotes_both_sides(run), 90)  # errors may have come in a burst
         assert await run.stop() == 0
 
-    audit.run = VirtualRun(settings, wrap=wrap)
-    audit.run.run(work)
+    audit.watch(VirtualRun(settings, wrap=wrap, journal=audit.journal)).run(work)
     audit.check_end()

@@ -123,7 +123,7 @@ def session(
         shuffle_seed=shuffle_seed,
     )
     run.run(whole)
-    reproduced(run, tapes, folder)
+    reproduced(run, tapes.kept, folder)
     return run
 
 
@@ -238,7 +238,7 @@ def test_a_session_that_continues_another_replays_alone(tmp_path: Path) -> None:
         journal=tapes.open,
     )
     assert again.trade(60.0) is ExitCode.CLEAN
-    reproduced(again, tapes, tmp_path)
+    reproduced(again, tapes.kept, tmp_path)
 
 
 def test_a_broken_rule_of_ours_is_reproduced_as_one(tmp_path: Path) -> None:

@@ -58,7 +58,6 @@ def test_nothing_is_sent_after_a_stall_before_a_new_book_came(seed: int) -> None
         return audit.wrap(witnesses[0], symbol)
 
     async def work(run: VirtualRun) -> None:
-        audit.watch(run)
         await until(lambda: quotes_both_sides(run), 30)
         await asyncio.sleep(3 + seed / 7)
         for length_s in (1.5, 4.0, 60.0):
@@ -71,9 +70,8 @@ def test_nothing_is_sent_after_a_stall_before_a_new_book_came(seed: int) -> None
         assert HaltReason.LOOP_STALLED not in halts(run)
         await run.stop()
 
-    run = VirtualRun(Settings(), wrap=wrap, shuffle_seed=seed)
-    audit.run = run
-    run.run(work)
+    run = VirtualRun(Settings(), wrap=wrap, shuffle_seed=seed, journal=audit.journal)
+    audit.watch(run).run(work)
     assert witnesses[0].early == []
     audit.check_held()
 

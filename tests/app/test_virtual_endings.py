@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from driving import (
@@ -46,7 +45,7 @@ BUSY = {"simulated": {"market": {"noise_per_s": 1.5, "volatility_bps": 2.0}}}
 def again(
     first: VirtualRun,
     store: MemoryStore | None = None,
-    wrap: Callable[[Venue, str], Venue] | None = None,
+    audit: Audit | None = None,
 ) -> VirtualRun:
     """The next session on the same exchange, and on the same store unless another is given."""
     exchange = first.exchange
@@ -56,7 +55,9 @@ def again(
         exchange=exchange,
         store=store or first.store,
         start_ns=LATER_NS,
-        wrap=wrap,
+        wrap=audit.wrap if audit else None,
+        journal=audit.journal if audit else None,
+        past=audit.past if audit else None,
     )
 
 
@@ -77,7 +78,7 @@ def test_kill_leaves_nothing_within_a_second_and_rearm_resumes_both_sides() -> N
         await until(lambda: quotes_both_sides(run), 15.0)
         assert await run.stop() is ExitCode.CLEAN
 
-    audit.watch(VirtualRun(configured(), seed=11, wrap=audit.wrap)).run(work)
+    audit.watch(VirtualRun(configured(), seed=11, wrap=audit.wrap, journal=audit.journal)).run(work)
     audit.check_end()
 
 
@@ -312,7 +313,7 @@ def crash(config: Settings, seed: int, audit: Audit) -> VirtualRun:
             lambda: abs(run.exchange.position(SOL)) >= 100 and quotes_both_sides(run), 600.0
         )
 
-    run = audit.watch(VirtualRun(config, seed=seed, wrap=audit.wrap))
+    run = audit.watch(VirtualRun(config, seed=seed, wrap=audit.wrap, journal=audit.journal))
     run.run(work)
     assert resting(run) > 0
     audit.check_held()
@@ -326,7 +327,6 @@ def test_after_an_abrupt_end_books_agree_and_nothing_counts_twice(seed: int) -> 
     left = {order.client_id for order in first.exchange.open_orders(SOL)}
     # The market goes on without us, and our orders with it.
     first.exchange.advance(first.exchange.now_ns + 20 * NANOS)
-    later = Audit(audit.ids)
 
     async def work(run: VirtualRun) -> None:
         await until(lambda: HaltReason.SYNCING not in halts(run), 40.0)
@@ -335,10 +335,10 @@ def test_after_an_abrupt_end_books_agree_and_nothing_counts_twice(seed: int) -> 
         await asyncio.sleep(30.0)
         assert await run.stop() is ExitCode.CLEAN
 
-    run = later.watch(again(first, wrap=later.wrap))
+    run = audit.watch(again(first, audit=audit))
     run.run(work)
-    assert run.log == []
-    later.check_end()
+    assert [event for _, event, _ in run.log] == ["unclean_start"]
+    audit.check_end()
 
 
 def test_an_old_snapshot_is_brought_up_to_date_from_the_venues_history() -> None:
@@ -351,12 +351,12 @@ def test_an_old_snapshot_is_brought_up_to_date_from_the_venues_history() -> None
         await until(lambda: len(run.exchange.fills(SOL)) >= 3, 600.0)
         await until(lambda: run.exchange.position(SOL) != 0, 60.0)
 
-    first = VirtualRun(configured(venue=BUSY), seed=23)
-    first.run(work)
     audit = Audit()
-    run = audit.watch(again(first, MemoryStore(saved), audit.wrap))
+    first = VirtualRun(configured(venue=BUSY), seed=23, wrap=audit.wrap, journal=audit.journal)
+    audit.watch(first).run(work)
+    run = audit.watch(again(first, MemoryStore(saved), audit))
     assert run.trade(30.0) is ExitCode.CLEAN
-    assert run.log == []
+    assert [event for _, event, _ in run.log] == ["unclean_start"]
     assert bot_of(run).strategy.parts.ledger.opening_position == 0
     audit.check_end()
 
@@ -393,3 +393,15 @@ def test_the_memory_of_losses_survives_a_crash() -> None:
 
     first = VirtualRun(configured(venue=BUSY), seed=25)
     assert 0 < first.run(earn) // 2 <= again(first).run(look)
+
+
+def test_a_journal_that_is_not_there_is_no_orderly_end() -> None:
+    first = crash(configured(venue=BUSY), 26, Audit())
+
+    async def work(run: VirtualRun) -> None:
+        # What left last may arrive until the horizon is over, and nothing says what it was.
+        await asyncio.sleep(run.settings.ledger.in_flight_horizon_s - 1.0)
+        assert resting(run) == 0
+        await until(lambda: quotes_both_sides(run), 20.0)
+
+    again(first).run(work, at_once=True)

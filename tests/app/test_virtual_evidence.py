@@ -214,7 +214,7 @@ def test_a_transfer_is_external_and_never_a_loss(amount: int, *, told: bool) -> 
         await until(lambda: quotes_both_sides(run), 15.0)
         return await run.stop()
 
-    run = audit.watch(VirtualRun(configured(), seed=204, wrap=desks.wrap))
+    run = audit.watch(VirtualRun(configured(), seed=204, wrap=desks.wrap, journal=audit.journal))
     assert run.run(work) is ExitCode.CLEAN
     audit.check_end()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from driving import SOL, always, bot_of, configured, halts, quotes_both_sides, resting, until
 from invariants import Audit
@@ -75,7 +76,8 @@ class Wire(Relay):
             raise ConnectionError("executed, answer lost")
         if self.retry_after_ns:
             pause_ns, self.retry_after_ns = self.retry_after_ns, 0
-            await self.inner.cancel(CancelRequest(order.client_id))
+            cancelled = await self.inner.cancel(CancelRequest(order.client_id))
+            outcome = msgspec.structs.replace(outcome, recv_ns=cancelled.recv_ns)
             return _refused(outcome, RejectReason.RATE_LIMIT, pause_ns)
         return outcome
 
@@ -123,7 +125,9 @@ def drive(
         await work(run, wires[0])
         assert await run.stop() is ExitCode.CLEAN
 
-    run = audit.watch(VirtualRun(configured(**sections), seed=seed, wrap=wrap))
+    run = audit.watch(
+        VirtualRun(configured(**sections), seed=seed, wrap=wrap, journal=audit.journal)
+    )
     run.run(whole)
     audit.check_end()
     return run

@@ -30,7 +30,14 @@ def trade(
     shuffle_seed: int | None = None,
 ) -> Audit:
     audit = Audit()
-    run = VirtualRun(config, markets, seed=seed, shuffle_seed=shuffle_seed, wrap=audit.wrap)
+    run = VirtualRun(
+        config,
+        markets,
+        seed=seed,
+        shuffle_seed=shuffle_seed,
+        wrap=audit.wrap,
+        journal=audit.journal,
+    )
     assert audit.watch(run).trade(seconds) is ExitCode.CLEAN
     assert run.log == []
     audit.check_end()
@@ -42,14 +49,14 @@ def trade(
 def test_every_statement_holds_at_every_event(seed: int) -> None:
     audit = trade(settings(), seed, 300.0)
     assert audit.events > 5000
-    assert audit.requests > 20
+    assert audit.orders > 20
     assert audit.run.bot.markets["SOL-USD"].bot.strategy.fills > 0
 
 
 @pytest.mark.parametrize("engine", ["avellaneda-stoikov", "layered", "offset"])
 def test_every_engine_keeps_the_rules(engine: str) -> None:
     audit = trade(settings(engine), 4, 90.0)
-    assert audit.requests > 5
+    assert audit.orders > 5
 
 
 @pytest.mark.parametrize("shuffle_seed", [1, 2])
@@ -85,8 +92,8 @@ def test_the_audit_notices_what_it_looks_for() -> None:
     def wrap(venue: Venue, symbol: str) -> Venue:
         return Stutter(audit.wrap(venue, symbol))
 
-    audit.watch(VirtualRun(settings(), seed=7, wrap=wrap)).trade(5.0)
-    assert any("S3: a token used twice" in line for line in audit.broken)
+    audit.watch(VirtualRun(settings(), seed=7, wrap=wrap, journal=audit.journal)).trade(5.0)
+    assert any("S3: an approval used twice" in line for line in audit.broken)
     assert any("S15" in line for line in audit.broken)
 
 

@@ -38,7 +38,7 @@ def test_sc94_a_reload_adds_and_retires_levels() -> None:
         assert halts(run) == set()
         assert await run.stop() is ExitCode.CLEAN
 
-    audit.watch(VirtualRun(configured(), seed=51, wrap=audit.wrap)).run(work)
+    audit.watch(VirtualRun(configured(), seed=51, wrap=audit.wrap, journal=audit.journal)).run(work)
     assert audit.run.log == []
     audit.check_end()
 
@@ -146,7 +146,9 @@ def test_two_markets_share_one_account() -> None:
         assert run.bot.account.pnl == pytest.approx(pnl, abs=10**18)
         assert await run.stop() is ExitCode.CLEAN
 
-    run = VirtualRun(configured(), (SOL, "ETH-USD"), seed=57, wrap=audit.wrap)
+    run = VirtualRun(
+        configured(), (SOL, "ETH-USD"), seed=57, wrap=audit.wrap, journal=audit.journal
+    )
     audit.watch(run).run(work)
     assert run.log == []
     audit.check_end()

@@ -12,7 +12,7 @@ import pytest
 from driving import SOL, always, bot_of, configured, halts, resting, until
 from invariants import Audit
 from relay import Relay
-from replaying import Tapes, reproduced
+from replaying import reproduced
 
 from market_maker.app.virtual import VirtualRun
 from market_maker.core.commands import Approved
@@ -87,7 +87,7 @@ def drive(
 
     Books in other units than the venue's agree with it no more.
     """
-    audit, tapes = Audit(), Tapes()
+    audit = Audit()
     told: list[Told] = []
 
     def wrap(venue: Venue, symbol: str) -> Venue:
@@ -100,11 +100,11 @@ def drive(
         assert await run.stop() is ExitCode.CLEAN
 
     sections = {"runtime": {"rules_period_s": PERIOD_S}} | sections
-    run = VirtualRun(configured(**sections), seed=seed, wrap=wrap, journal=tapes.open)
+    run = VirtualRun(configured(**sections), seed=seed, wrap=wrap, journal=audit.journal)
     audit.watch(run).run(whole)
     if same_units:
         audit.check_end()
-    reproduced(run, tapes, folder)
+    reproduced(run, audit.journals, folder)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Hours of virtual trading with every statement of `tests/app/invariants.py` checked at every event.
+"""Hours of virtual trading with every statement of DESIGN.md checked at every event.
 
     python tests/benchmarks/audit.py --hours 4 --seeds 7,733 --engines glft layered
 
@@ -34,7 +34,11 @@ class Session:
         """Prepare the session."""
         self.audit = Audit()
         config = settings_for(engine, overrides(settings))
-        self.run = self.audit.watch(VirtualRun(config, (SYMBOL,), seed=seed, wrap=self.audit.wrap))
+        self.run = self.audit.watch(
+            VirtualRun(
+                config, (SYMBOL,), seed=seed, wrap=self.audit.wrap, journal=self.audit.journal
+            )
+        )
         self.true: Counter[str] = Counter()
         self.classed: Counter[str] = Counter()
         self.halted: Counter[str] = Counter()
@@ -70,7 +74,7 @@ class Session:
             f"{name} {self.true[name] / seconds:.0%}/{self.classed[name] / seconds:.0%}"
             for name in CLASSES
         )
-        seen = f"{self.audit.events} events, {self.audit.requests} requests, {strategy.fills} fills"
+        seen = f"{self.audit.events} events, {self.audit.orders} orders, {strategy.fills} fills"
         halts = ", ".join(f"{name} {count} s" for name, count in self.halted.most_common())
         return f"{seen}; time by true class/class of the bot: {shares}; halted: {halts or 'never'}"
 

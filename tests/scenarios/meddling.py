@@ -67,23 +67,28 @@ class Wire(Relay):
 
     async def submit(self, order: Approved) -> RequestOutcome:
         self.sent.append(("submit", order.client_id))
-        return await self.on_submit(order)
+        return self._stamped(await self.on_submit(order))
 
     async def amend(self, order: Approved) -> RequestOutcome:
         self.sent.append(("amend", order.client_id))
-        return await self.on_amend(order)
+        return self._stamped(await self.on_amend(order))
 
     async def cancel(self, request: CancelRequest) -> RequestOutcome:
         self.sent.append(("cancel", request.client_id))
-        return await self.on_cancel(request)
+        return self._stamped(await self.on_cancel(request))
 
     async def cancel_all(self) -> RequestOutcome:
         self.sent.append(("cancel_all", ""))
-        return await self.on_cancel_all()
+        return self._stamped(await self.on_cancel_all())
 
     async def arm_dead_man(self, timeout_s: float) -> bool:
         self.sent.append(("arm", ""))
         return await self.on_arm(timeout_s)
+
+    def _stamped(self, outcome: RequestOutcome) -> RequestOutcome:
+        """An answer reaches us when it is handed over, however long it was held back."""
+        recv_ns = max(outcome.recv_ns, self.now_ns())
+        return msgspec.structs.replace(outcome, recv_ns=recv_ns)
 
     def _receive(self, event: Event) -> None:
         self.on_event(event)
@@ -127,12 +132,14 @@ def drive(
     *,
     quoting_first: bool = True,
     meddled: bool = False,
+    provoked: str = "",
     setup: Callable[[Wire], None] = lambda _wire: None,
     **sections: object,
 ) -> None:
     """Quote, let `work` break something and judge, stop; every statement held at every event.
 
-    `meddled`: somebody else trades on the account, so our books lag behind the venue's.
+    `meddled`: somebody else trades on the account, so our books lag behind the venue's. `provoked`:
+    the statement that `work` breaks on purpose, which the audit must notice.
     """
     wires: list[Wire] = []
     audit = Audit()
@@ -149,9 +156,10 @@ def drive(
         await work(run, wires[0])
         assert await run.stop() is ExitCode.CLEAN
 
-    audit.watch(VirtualRun(configured(**sections), seed=seed, wrap=wrap)).run(whole)
+    run = VirtualRun(configured(**sections), seed=seed, wrap=wrap, journal=audit.journal)
+    audit.watch(run).run(whole)
     if not meddled:
-        audit.check_end()
+        audit.check_end(provoked)
 
 
 async def never() -> None:

@@ -226,7 +226,8 @@ def test_a_halt_does_to_resting_orders_what_it_declares(reason: HaltReason) -> N
 
     quiet = {"market": {"noise_per_s": 0.01, "informed_per_s": 0.01, "volatility_bps": 0.05}}
     meddled = reason in {HaltReason.OVER_LIMIT, HaltReason.RULES_CHANGED}
-    drive(work, 221, meddled=meddled, venue={"simulated": quiet})
+    provoked = "S18" if reason in {HaltReason.TASK_DIED, HaltReason.INVARIANT} else ""
+    drive(work, 221, meddled=meddled, provoked=provoked, venue={"simulated": quiet})
 
 
 # What ends a halt ---------------------------------------------------------------------------------

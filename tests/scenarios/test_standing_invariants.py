@@ -144,7 +144,10 @@ def test_slots_have_one_state_and_silence_has_a_name_whatever_gets_lost(seed: in
 
     patient = {"error_halt_count": 1000, "error_kill_count": 1000}
     settings = configured(venue=BUSY, risk=patient, quoting={"pipeline": {"amend_max_bps": 0.0}})
-    audit.watch(VirtualRun(settings, seed=seed, wrap=wrap, observe=watched_by(meter))).run(work)
+    run = VirtualRun(
+        settings, seed=seed, wrap=wrap, journal=audit.journal, observe=watched_by(meter)
+    )
+    audit.watch(run).run(work)
     audit.check_end()
 
 

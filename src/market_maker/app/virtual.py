@@ -160,8 +160,9 @@ class VirtualRun:
             for trading in self.bot.markets.values():
                 await trading.bot.supervisor.stop(timeout_s=_LET_GO_S)
 
-    def _read_past(self, symbol: str, since_ns: int) -> Past:
-        return past_of(self._past.get(symbol, b""), since_ns)
+    def _read_past(self, symbol: str, since_ns: int) -> Past | None:
+        lines = self._past.get(symbol)
+        return None if lines is None else past_of(lines, since_ns)
 
     def _write_log(self, level: str, event: str, detail: str) -> None:
         self.log.append((level, event, detail))

@@ -7,6 +7,8 @@ better it keeps quiet.
 
 from __future__ import annotations
 
+from collections import deque
+
 from market_maker.config.schema import Settings
 from market_maker.core.events import (
     BookDelta,
@@ -23,6 +25,9 @@ from market_maker.runtime.journal_records import GateChanged
 from market_maker.runtime.market_bot import TICK_NS
 from market_maker.runtime.strategy import Strategy
 
+_AHEAD = 10_000
+"""Changes remembered that came before the snapshot that they go on from."""
+
 _LEVELS = 50
 """Public levels among which a price is looked for."""
 
@@ -38,6 +43,7 @@ class FeedAudit:
         self._heard_ns: int | None = None
         self._seq: int | None = None
         self._gapped = False
+        self._ahead: deque[tuple[int, int]] = deque(maxlen=_AHEAD)
         self._unsynced = False
 
     def hear(self, event: Event, now_ns: int) -> None:
@@ -45,21 +51,34 @@ class FeedAudit:
         match event:
             case BookSnapshot():
                 self._heard_ns = now_ns
-                self._seq = max(event.seq, self._seq or 0)
-                self._gapped = False
+                self._begin(max(event.seq, self._seq or 0))
             case BookDelta():
                 self._heard_ns = now_ns
-                if self._seq is not None:
-                    self._gapped |= event.prev_seq > self._seq
-                    self._seq = max(event.seq, self._seq)
+                self._go_on(event.prev_seq, event.seq)
             case Heartbeat(feed=Feed.BOOK):
                 self._heard_ns = now_ns
             case FeedStatus(feed=Feed.BOOK, up=False):
                 self._seq, self._gapped = None, True
+                self._ahead.clear()
             case FeedStatus(feed=Feed.PRIVATE, up=False):
                 self._unsynced = True
             case _:
                 pass
+
+    def _begin(self, seq: int) -> None:
+        """A snapshot: changes that came before it and are newer go on from it."""
+        self._seq, self._gapped = seq, False
+        ahead = tuple(self._ahead)
+        self._ahead.clear()
+        for prev_seq, newer in ahead:
+            self._go_on(prev_seq, newer)
+
+    def _go_on(self, prev_seq: int, seq: int) -> None:
+        if self._seq is None or self._gapped or prev_seq > self._seq:
+            self._gapped |= self._seq is not None
+            self._ahead.append((prev_seq, seq))
+        else:
+            self._seq = max(seq, self._seq)
 
     def follow(self, change: GateChanged) -> None:
         """Note that a resync ended: it asked the venue for what the private feed missed."""
