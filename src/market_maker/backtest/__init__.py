@@ -1,0 +1,1 @@
+"""What a session was and what it says: its log, its statistics, its report."""
