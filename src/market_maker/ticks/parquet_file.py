@@ -1,0 +1,217 @@
+"""One recording as a Parquet file: columns, and what they count in as metadata.
+
+Owns the file's layout, encodings and metadata. Refuses to know when files are begun, named and removed,
+and whether what they say is plausible. What always holds: what is read back is what was written, row by
+row; a file that is not whole or not ours is refused with its name and a remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from market_maker import __version__
+from market_maker.core.errors import UnusableError
+from market_maker.core.instrument import Instrument
+from market_maker.core.units import Grid
+from market_maker.ticks.columns import COLUMNS, ROW, Ticks
+
+_T = TypeVar("_T")
+
+FORMAT: Final = 1
+HEADER_KEY: Final = b"market_maker.ticks"
+EXTENT_KEY: Final = b"market_maker.extent"
+
+ROW_GROUP: Final = 131_072
+"""Rows that are compressed together."""
+
+_LEVEL: Final = 3
+_DELTA: Final = "DELTA_BINARY_PACKED"
+_RISING: Final = ("recv_ns", "venue_ns", "seq", "ref")
+_REPEATING: Final = ("kind", "side", "flags", "price", "qty")
+
+_SCHEMA: Final = pa.schema(
+    [pa.field(name, pa.from_numpy_dtype(ROW[name]), nullable=False) for name in COLUMNS]
+    + [pa.field("text", pa.string())]
+)
+
+
+class TicksFileError(UnusableError):
+    """A file that is no whole recording of ours."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recording is of. Files of one `session` continue each other in the order of `part`."""
+
+    market: str
+    venue: str
+    mode: str
+    instrument: Instrument
+    session: int
+    part: int = 0
+    tick_size: str = ""
+    lot_size: str = ""
+    writer: str = __version__
+    format: int = FORMAT
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """How much a recording holds: rows, and when the first and the last were received."""
+
+    rows: int
+    first_ns: int
+    last_ns: int
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """What a file says of itself."""
+
+    path: Path
+    header: Header
+    extent: Extent
+
+
+def header_of(
+    market: str, venue: str, mode: str, instrument: Instrument, session: int, part: int = 0
+) -> Header:
+    """A header that also tells other programs the tick and the lot in plain numbers."""
+    grid = Grid(instrument)
+    return Header(
+        market=market,
+        venue=venue,
+        mode=mode,
+        instrument=instrument,
+        session=session,
+        part=part,
+        tick_size=f"{grid.price_decimal(instrument.tick).normalize():f}",
+        lot_size=f"{grid.qty_decimal(instrument.lot).normalize():f}",
+    )
+
+
+class FileWriter:
+    """Writes a file piece by piece; it is readable only after `close`."""
+
+    def __init__(self, path: Path, header: Header) -> None:
+        """Create or replace `path`; raises OSError like every other method."""
+        self._rows = 0
+        self._first_ns = 0
+        self._last_ns = 0
+        metadata = {HEADER_KEY: msgspec.json.encode(header)}
+        self._writer = pq.ParquetWriter(
+            path,
+            _SCHEMA.with_metadata(metadata),
+            compression="zstd",
+            compression_level=_LEVEL,
+            use_dictionary=list(_REPEATING),
+            column_encoding=dict.fromkeys(_RISING, _DELTA),
+            write_page_checksum=True,
+        )
+
+    def write(self, ticks: Ticks) -> None:
+        """Append rows as row groups of their own."""
+        if not len(ticks):
+            return
+        arrays = [pa.array(getattr(ticks, name)) for name in COLUMNS]
+        table = pa.Table.from_arrays([*arrays, _word_column(ticks)], schema=_SCHEMA)
+        self._writer.write_table(table, row_group_size=ROW_GROUP)
+        if not self._rows:
+            self._first_ns = int(ticks.recv_ns[0])
+        self._last_ns = int(ticks.recv_ns[-1])
+        self._rows += len(ticks)
+
+    def close(self) -> None:
+        """Write the extent and the footer."""
+        extent = Extent(self._rows, self._first_ns, self._last_ns)
+        self._writer.add_key_value_metadata({EXTENT_KEY: msgspec.json.encode(extent)})
+        self._writer.close()
+
+
+def write_file(path: Path, header: Header, ticks: Ticks) -> None:
+    """Write one whole file."""
+    writer = FileWriter(path, header)
+    writer.write(ticks)
+    writer.close()
+
+
+def read_info(path: Path) -> Recording:
+    """What a file says of itself; raises TicksFileError."""
+    return _guarded(path, lambda: _recording(path, _opened(path)))
+
+
+def read_file(path: Path, *, text: bool = True) -> tuple[Recording, Ticks]:
+    """A whole file; raises TicksFileError. Without `text` events cannot be rebuilt exactly."""
+
+    def read() -> tuple[Recording, Ticks]:
+        file = _opened(path)
+        info = _recording(path, file)
+        table = file.read(columns=[*COLUMNS, "text"] if text else list(COLUMNS))
+        columns = {name: _numbers(table[name]) for name in COLUMNS}
+        return info, Ticks(**columns, text=_words(table["text"]) if text else {})
+
+    return _guarded(path, read)
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+def _recording(path: Path, file: pq.ParquetFile) -> Recording:
+    metadata = file.metadata.metadata or {}
+    missing = [name for name in _SCHEMA.names if name not in file.schema_arrow.names]
+    if HEADER_KEY not in metadata or EXTENT_KEY not in metadata:
+        raise TicksFileError(f"{path} is no recording of ours: it does not say what it counts in")
+    if missing:
+        raise TicksFileError(f"{path} lacks the columns {', '.join(missing)}")
+    version = msgspec.json.decode(metadata[HEADER_KEY], type=_Version).format
+    if version != FORMAT:
+        raise TicksFileError(
+            f"{path} has format {version}, this version reads {FORMAT}: read it with a newer one"
+        )
+    header = msgspec.json.decode(metadata[HEADER_KEY], type=Header)
+    extent = msgspec.json.decode(metadata[EXTENT_KEY], type=Extent)
+    if extent.rows != file.metadata.num_rows:
+        raise TicksFileError(f"{path} holds {file.metadata.num_rows} rows, not {extent.rows}")
+    return Recording(path, header, extent)
+
+
+class _Version(msgspec.Struct, frozen=True):
+    format: int
+
+
+def _guarded(path: Path, read: Callable[[], _T]) -> _T:
+    """Read, and say what is wrong with the file if it cannot be read."""
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise TicksFileError(f"there is no file {path}") from error
+    except (pa.ArrowException, msgspec.MsgspecError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TicksFileError(
+            f"{path} cannot be read as a recording ({reason}): it is damaged or was not finished; "
+            "`record recover` rebuilds what still has its raw log"
+        ) from error
+
+
+def _word_column(ticks: Ticks) -> pa.Array:
+    if not ticks.text:
+        return pa.nulls(len(ticks), pa.string())
+    return pa.array(list(map(ticks.text.get, range(len(ticks)))), pa.string())
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    # Kernels take only arrays that may be written to.
+    return np.require(column.to_numpy(), requirements=("C", "W"))
+
+
+def _words(column: pa.ChunkedArray) -> dict[int, str]:
+    if column.null_count == len(column):
+        return {}
+    rows = np.flatnonzero(column.is_valid().to_numpy())
+    return dict(zip(rows.tolist(), column.drop_null().to_pylist(), strict=True))
