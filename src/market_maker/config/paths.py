@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Final
 
-from market_maker.config.options import Mode
 from market_maker.core.errors import UnusableError
+
+RECORD: Final = "record"
+"""What `record` calls itself where others say their mode."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class DataPaths:
-    """Every path of one mode's bot; making a directory is `ensure`'s business alone."""
+    """Every path of one mode's bot, or of `record`; making a directory is `ensure`'s business alone."""
 
-    def __init__(self, data_dir: Path, mode: Mode, markets: tuple[str, ...] = ()) -> None:
+    def __init__(self, data_dir: Path, mode: str, markets: tuple[str, ...] = ()) -> None:
         """Absolute, so that a later change of directory moves nothing."""
         self._root = data_dir.expanduser().absolute()
         self._mode = mode
@@ -27,7 +30,7 @@ class DataPaths:
     @property
     def account_dir(self) -> Path:
         """What the account's markets share."""
-        return self._root / f"account-{self._mode.value}"
+        return self._root / f"account-{self._mode}"
 
     @property
     def lock_file(self) -> Path:
@@ -72,11 +75,15 @@ class DataPaths:
     def market_dir(self, market: str) -> Path:
         """What one market keeps."""
         # Venues write BTC/USDT:USDT; a file system should not have to.
-        return self._root / f"{_UNSAFE.sub('_', market)}-{self._mode.value}"
+        return self._root / f"{_UNSAFE.sub('_', market)}-{self._mode}"
 
     def journal_dir(self, market: str) -> Path:
         """The append-only journal."""
         return self.market_dir(market) / "journal"
+
+    def ticks_dir(self, market: str) -> Path:
+        """Recorded market data."""
+        return self.market_dir(market) / "ticks"
 
     def ensure(self) -> None:
         """Make the account's and the markets' directories, private to the user."""

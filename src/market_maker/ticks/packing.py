@@ -43,14 +43,14 @@ _STATUS, _HEARTBEAT = int(Kind.STATUS), int(Kind.HEARTBEAT)
 _SURE_DIGITS: Final = 18
 """Decimal digits that fit a row whatever they are."""
 
-_PUBLIC = (BookDelta, TradePrint, BestQuote, BookSnapshot, FundingUpdate)
 
-
-def is_public(event: Event) -> bool:
-    """Whether an event is market data, and so worth recording."""
-    if isinstance(event, Heartbeat | FeedStatus):
-        return event.feed is not Feed.PRIVATE
-    return isinstance(event, _PUBLIC)
+def as_public(event: Event) -> PublicEvent | None:
+    """The event if it is market data, and so worth recording; None for what is an account's."""
+    if isinstance(event, BookDelta | TradePrint | BestQuote | BookSnapshot | FundingUpdate):
+        return event
+    if isinstance(event, Heartbeat | FeedStatus) and event.feed is not Feed.PRIVATE:
+        return event
+    return None
 
 
 class Packer:
