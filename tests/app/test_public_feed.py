@@ -44,7 +44,7 @@ def listen(tmp_path: Path, seconds: float, **options: object) -> list[PublicEven
 
 
 def test_a_feed_tells_the_market_and_nothing_of_an_account(tmp_path: Path) -> None:
-    heard = listen(tmp_path, 5.0)
+    heard = listen(tmp_path, 30.0)
     assert all(as_public(event) is event for event in heard)
     told = [event.feed for event in heard if isinstance(event, FeedStatus) and event.up]
     assert sorted(told) == sorted(2 * (Feed.BOOK, Feed.TRADES, Feed.FUNDING))
