@@ -23,6 +23,10 @@ class Reach(Protocol):
         """Await something on the bot's loop."""
         ...
 
+    def outside(self, act: Callable[[], object]) -> None:
+        """Let the process do something on its own loop; called from the bot's."""
+        ...
+
     async def server_time_ns(self) -> int:
         """The clock of the venue that the bot listens to."""
         ...
@@ -41,6 +45,10 @@ class Here:
     async def ask(self, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Await it."""
         return await question()
+
+    def outside(self, act: Callable[[], object]) -> None:
+        """Call it."""
+        act()
 
     async def server_time_ns(self) -> int:
         """Ask the venue, once there is one."""

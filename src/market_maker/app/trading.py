@@ -6,7 +6,6 @@ clock the bot lives by and how the process reaches it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
@@ -29,8 +28,7 @@ from market_maker.core.clock import Clock
 from market_maker.core.errors import ExitCode, MarketMakerError
 from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import KillReason
-from market_maker.core.units import Grid, money_from_decimal, money_to_decimal
-from market_maker.risk.account import AccountRisk
+from market_maker.core.units import Grid, money_to_decimal
 from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.journal import FileJournal, Journal, NullJournal
@@ -169,13 +167,7 @@ class _Trading:
             notice = _Notice(self._clock)
             # The exchange compiles first and orders left from before are cancelled; the rest follows.
             link = await self._world.link()
-            bot = await reach.ask(partial(self._build, link, metrics))
-            notice.close()
-            process.attach(bot)
-            try:
-                await reach.ask(partial(self._trade, bot))
-            finally:
-                code = await reach.ask(partial(bot.shutdown, self._epoch))
+            bot, code = await reach.ask(partial(self._live, link, metrics, process, notice))
         finally:
             await process.stop()
             await self._world.close()
@@ -196,68 +188,49 @@ class _Trading:
         if sys.stderr.isatty():
             print(farewell, file=sys.stderr)  # noqa: T201 - the view is gone
 
-    async def _trade(self, bot: Bot) -> None:
-        """Run until told to stop; a stop during the start is obeyed at once."""
-        if self._options.duration_s is not None:
-            asyncio.get_running_loop().call_later(self._options.duration_s, bot.stop)
-        starting = asyncio.get_running_loop().create_task(bot.start())
-        stopping = asyncio.get_running_loop().create_task(bot.stopping.wait())
-        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await stopping
-        else:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+    async def _live(
+        self, link: ExchangeLink, metrics: Metrics, process: Process, notice: _Notice
+    ) -> tuple[Bot, ExitCode]:
+        """The bot's life on its own loop: one task, so that its time alone says what comes when."""
+        from market_maker.app.assembly import trade  # noqa: PLC0415 - compiles
+
+        bot = await self._build(link, metrics)
+        notice.close()
+        self._world.reach.outside(partial(process.attach, bot))
+        try:
+            await trade(bot, self._options.duration_s)
+        finally:
+            code = await bot.shutdown(self._epoch)
+        return bot, code
 
     async def _build(self, link: ExchangeLink, metrics: Metrics) -> Bot:
         settings, options, state = self._settings, self._options, self._state
-        clock, scope = self._world.clock, link.scope
         for symbol in link.venues:
             self._log.debug("old_orders_cancelled", market=symbol)
 
-        from market_maker.app.build import Session, build_market  # noqa: PLC0415 - compiles
-        from market_maker.app.reload import change_rules  # noqa: PLC0415 - compiles
+        from market_maker.app.assembly import Identity, Reporting, build_bot  # noqa: PLC0415 - compiles
 
         self._look_around(link)
         began = not state.is_new
-        self._epoch = state.next_epoch(clock.now_ns())
+        self._epoch = state.next_epoch(self._world.clock.now_ns())
         unclean = state.take_clean_stop() is None and began and not options.fresh
-        account = AccountRisk(
-            settings.risk,
-            money_from_decimal(settings.account.capital_quote),
-            KillSwitch(state.latches()),
-            state.load_risk(scope),
-        )
-        bot = Bot(settings, account, state, scope, clock, self._write_log, link.close)
-        session = Session(
-            mode=options.mode.value,
-            scope=scope,
-            seed=link.seed,
-            epoch=self._epoch,
-            clock=clock,
-            state=state,
-            account=account,
-            on_breach=bot.on_breach,
-            on_rules=partial(change_rules, bot),
-            on_log=self._write_log,
-            read_past=self._read_past if unclean else no_past,
-        )
         debug = settings.logging.level is LogLevel.DEBUG
-        for symbol, venue in link.venues.items():
-            bot.add(
-                await build_market(
-                    session,
-                    settings.for_market(symbol),
-                    symbol,
-                    venue,
-                    watched_by(metrics.market(symbol)),
-                    OrderLog(symbol, enabled=debug),
-                    partial(self._journal, symbol),
-                )
-            )
-        self._bot = bot
-        return bot
+        self._bot = await build_bot(
+            Identity(options.mode.value, link.scope, link.seed, self._epoch),
+            settings,
+            link.venues,
+            self._world.clock,
+            state,
+            Reporting(
+                lambda symbol: watched_by(metrics.market(symbol)),
+                lambda symbol: OrderLog(symbol, enabled=debug),
+                self._journal,
+                self._write_log,
+            ),
+            read_past=self._read_past if unclean else no_past,
+            on_close=link.close,
+        )
+        return self._bot
 
     def _look_around(self, link: ExchangeLink) -> None:
         """Say what an operator might overlook; without our memory, start with the switch engaged."""

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import TypeVar
 
-from market_maker.app.build import Session, build_market
-from market_maker.app.reload import change_rules
+from market_maker.app.assembly import Identity, Reporting, build_bot
 from market_maker.config.schema import Settings
 from market_maker.core.errors import ExitCode
 from market_maker.core.instrument import NANOS
-from market_maker.core.units import money_from_decimal
-from market_maker.risk.account import AccountRisk
-from market_maker.risk.kill_switch import KillSwitch
 from market_maker.runtime.bot import Bot
 from market_maker.runtime.journal import DigestJournal, Journal
 from market_maker.runtime.observer import Observe, unobserved
@@ -113,42 +108,26 @@ class VirtualRun:
         state = StateStore(self.store)
         self._epoch = state.next_epoch(self.clock.now_ns())
         unclean = state.take_clean_stop() is None
-        scope = f"seed-{self._seed}"
-        account = AccountRisk(
-            self.settings.risk,
-            money_from_decimal(self.settings.account.capital_quote),
-            KillSwitch(state.latches()),
-            state.load_risk(scope),
-        )
-        self.bot = Bot(self.settings, account, state, scope, self.clock, self._write_log)
-        session = Session(
-            mode="sim",
-            scope=scope,
-            seed=self._seed,
-            epoch=self._epoch,
-            clock=self.clock,
-            state=state,
-            account=account,
-            on_breach=self.bot.on_breach,
-            on_rules=partial(change_rules, self.bot),
-            on_log=self._write_log,
+        wire = Wire(self.exchange, self.clock)
+        venues: dict[str, Venue] = {}
+        for symbol in self._symbols:
+            venues[symbol] = SimulatedVenue(wire, symbol, self.clock)
+            if self._wrap is not None:
+                venues[symbol] = self._wrap(venues[symbol], symbol)
+        self.bot = await build_bot(
+            Identity("sim", f"seed-{self._seed}", self._seed, self._epoch),
+            self.settings,
+            venues,
+            self.clock,
+            state,
+            Reporting(
+                lambda _symbol: self._observe,
+                lambda _symbol: _silent,
+                self._journal,
+                self._write_log,
+            ),
             read_past=self._read_past if unclean else no_past,
         )
-        wire = Wire(self.exchange, self.clock)
-        for symbol in self._symbols:
-            venue: Venue = SimulatedVenue(wire, symbol, self.clock)
-            if self._wrap is not None:
-                venue = self._wrap(venue, symbol)
-            market = await build_market(
-                session,
-                self.settings.for_market(symbol),
-                symbol,
-                venue,
-                self._observe,
-                _silent,
-                partial(self._journal, symbol),
-            )
-            self.bot.add(market)
         starting = asyncio.get_running_loop().create_task(self._start())
         try:
             if not at_once:
