@@ -49,6 +49,7 @@ _MAY_THREAD = {
     "runtime/watchdog.py": "must run when the loop does not",
     "runtime/http_server.py": "answers when the loop does not",
     "runtime/sim_loop.py": "refuses threads, for which it must recognise one",
+    "ticks/writer.py": "keeps recorded rows off the loop",
     "telemetry/live_process.py": "draws in another process",
     "telemetry/logs.py": "writes lines off the loop",
 }

@@ -26,7 +26,7 @@ from market_maker.kernels import book as kernel
 from market_maker.kernels import book_rows
 from market_maker.market.order_book import OrderBook
 from market_maker.ticks.columns import BRIDGE, FEED_NUMBERS, LAST, Kind, PublicEvent, events_of
-from market_maker.ticks.loading import bridge_at, files_of, load, span
+from market_maker.ticks.loading import NOT_RECORDED, bridge_at, files_of, load, span
 from market_maker.ticks.packing import Packer, ticks_of, unpacked
 from market_maker.ticks.parquet_file import Header, TicksFileError, write_file
 
@@ -59,7 +59,8 @@ def test_a_file_that_continues_another_is_read_without_its_bridge(tmp_path: Path
     assert (info.extent.rows, info.extent.first_ns, info.extent.last_ns) == (len(ticks), 1, 4)
     write_file(tmp_path / "b.parquet", header(1, session=2), second)
     _, ticks = load(files_of(tmp_path))
-    assert list(events_of(ticks)) == [*first, *events_of(second)]
+    gap = FeedStatus(3, Feed.BOOK, up=False, detail=NOT_RECORDED)
+    assert list(events_of(ticks)) == [*first, gap, *events_of(second)]
     _, alone = load([tmp_path / "b.parquet"])
     assert list(events_of(alone)) == list(events_of(second))
 

@@ -144,6 +144,10 @@ class Market:
         age_ns = self.feed_age_ns(feed, now_ns)
         return max(0, now_ns - self._began_ns) if age_ns is None else age_ns
 
+    def snapshot(self, now_ns: int) -> BookSnapshot | None:
+        """The public book as it is known, own size included; None while it follows no venue."""
+        return self._book.snapshot(now_ns)
+
     def levels(self, side: Side, limit: int) -> tuple[tuple[int, int], ...]:
         """Public depth of one side, best first, own size included."""
         return self._book.levels(side, limit)

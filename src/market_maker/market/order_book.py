@@ -161,6 +161,13 @@ class OrderBook:
         """Public levels of one side, best first, own size included."""
         return kernel.levels(self._state, int(side), limit)
 
+    def snapshot(self, now_ns: int) -> BookSnapshot | None:
+        """Every level, as the venue would tell it; None unless synchronised."""
+        if not self.synced:
+            return None
+        bids, asks = self.levels(Side.BUY), self.levels(Side.SELL)
+        return BookSnapshot(now_ns, 0, self.seq, bids, asks)
+
     def _hollow_verdict(self, bid: int, ask: int) -> BookVerdict:
         if kernel.exhausted(self._state):
             return BookVerdict.GAPPED

@@ -26,10 +26,13 @@ from market_maker.ticks.columns import (
     joined,
     message_ends,
 )
+from market_maker.ticks.feed_states import endings, states_of
+from market_maker.ticks.folder import PARQUET
 from market_maker.ticks.packing import ticks_of
 from market_maker.ticks.parquet_file import Extent, Recording, TicksFileError, read_file
 
-SUFFIX: Final = ".parquet"
+NOT_RECORDED: Final = "recording: interrupted"
+"""Detail of the states between two files of which the second does not continue the first."""
 
 _BOOK_LEVELS: Final = 5_000
 """Levels a side that a bridge carries on."""
@@ -39,9 +42,9 @@ def files_of(path: Path) -> list[Path]:
     """The recordings at a path: the file itself, or those of a folder, oldest first."""
     if not path.is_dir():
         return [path]
-    found = sorted(path.glob(f"*{SUFFIX}"))
+    found = sorted(path.glob(f"*{PARQUET}"))
     if not found:
-        raise TicksFileError(f"{path} holds no recordings: no file there ends in {SUFFIX}")
+        raise TicksFileError(f"{path} holds no recordings: no file there ends in {PARQUET}")
     return found
 
 
@@ -66,7 +69,10 @@ def load(
     for info, ticks in files[1:]:
         if info.header.instrument.units != first.header.instrument.units:
             raise TicksFileError(f"{first.path} and {info.path} are of different markets or units")
-        parts.append(_without_bridge(ticks) if _continues(before, info) else ticks)
+        if _continues(before, info):
+            parts.append(_without_bridge(ticks))
+        else:
+            parts += [endings(states_of(parts[-1]), before.extent.last_ns, NOT_RECORDED), ticks]
         before = info
     whole = span(joined(parts), from_ns, to_ns)
     if not len(whole):

@@ -7,6 +7,7 @@ row; a file that is not whole or not ours is refused with its name and a remedy.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,7 +22,7 @@ from market_maker import __version__
 from market_maker.core.errors import UnusableError
 from market_maker.core.instrument import Instrument
 from market_maker.core.units import Grid
-from market_maker.ticks.columns import COLUMNS, ROW, Ticks
+from market_maker.ticks.columns import COLUMNS, ROW, Ticks, joined
 
 _T = TypeVar("_T")
 
@@ -103,6 +104,8 @@ class FileWriter:
         self._rows = 0
         self._first_ns = 0
         self._last_ns = 0
+        self._waiting: list[Ticks] = []
+        self._waiting_rows = 0
         metadata = {HEADER_KEY: msgspec.json.encode(header)}
         self._writer = pq.ParquetWriter(
             path,
@@ -115,22 +118,40 @@ class FileWriter:
         )
 
     def write(self, ticks: Ticks) -> None:
-        """Append rows as row groups of their own."""
+        """Append rows; they are compressed once there are enough of them."""
         if not len(ticks):
             return
-        arrays = [pa.array(getattr(ticks, name)) for name in COLUMNS]
-        table = pa.Table.from_arrays([*arrays, _word_column(ticks)], schema=_SCHEMA)
-        self._writer.write_table(table, row_group_size=ROW_GROUP)
         if not self._rows:
             self._first_ns = int(ticks.recv_ns[0])
         self._last_ns = int(ticks.recv_ns[-1])
         self._rows += len(ticks)
+        self._waiting.append(ticks)
+        self._waiting_rows += len(ticks)
+        if self._waiting_rows >= ROW_GROUP:
+            self._compress()
 
     def close(self) -> None:
-        """Write the extent and the footer."""
+        """Write what waits, the extent and the footer."""
+        self._compress()
         extent = Extent(self._rows, self._first_ns, self._last_ns)
         self._writer.add_key_value_metadata({EXTENT_KEY: msgspec.json.encode(extent)})
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of a file that will not be finished."""
+        self._waiting.clear()
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self._writer.close()
+
+    def _compress(self) -> None:
+        if not self._waiting:
+            return
+        ticks = joined(self._waiting)
+        self._waiting.clear()
+        self._waiting_rows = 0
+        arrays = [pa.array(getattr(ticks, name)) for name in COLUMNS]
+        table = pa.Table.from_arrays([*arrays, _word_column(ticks)], schema=_SCHEMA)
+        self._writer.write_table(table, row_group_size=ROW_GROUP)
 
 
 def write_file(path: Path, header: Header, ticks: Ticks) -> None:
@@ -200,9 +221,16 @@ def _guarded(path: Path, read: Callable[[], _T]) -> _T:
 
 
 def _word_column(ticks: Ticks) -> pa.Array:
-    if not ticks.text:
+    """The texts as a column; few rows have one, and no Python runs for the others."""
+    places = np.zeros(len(ticks), np.int32)
+    absent = np.ones(len(ticks), np.bool_)
+    rows = list(ticks.text)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
+    absent[rows] = False
+    if not rows:
         return pa.nulls(len(ticks), pa.string())
-    return pa.array(list(map(ticks.text.get, range(len(ticks)))), pa.string())
+    words = pa.array(list(ticks.text.values()), pa.string())
+    return words.take(pa.array(places, mask=absent))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
