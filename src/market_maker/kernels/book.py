@@ -266,6 +266,49 @@ def top(state: Ints, depth_fraction: float) -> tuple[int, int, int, int, int, in
     )
 
 
+@njit("UniTuple(int64, 2)(int64[::1])", cache=True, nogil=True)
+def touch(state: Ints) -> tuple[int, int]:
+    """Best public bid and ask, own size included; 0 if a side is empty."""
+    capacity = state[_CAPACITY]
+    n_bid, n_ask = state[_COUNT], state[_COUNT + 1]
+    return (
+        state[_LEVELS + n_bid - 1] if n_bid > 0 else 0,
+        -state[_LEVELS + 2 * capacity + n_ask - 1] if n_ask > 0 else 0,
+    )
+
+
+@njit("int64(int64[::1], int64)", cache=True, nogil=True)
+def worst(state: Ints, sign: int) -> int:
+    """Price of the farthest level of a side, 0 if it is empty."""
+    side = (1 - sign) >> 1
+    if state[_COUNT + side] == 0:
+        return 0
+    return int(sign * state[_LEVELS + 2 * side * state[_CAPACITY]])
+
+
+@njit("int64(int64[::1], int64[::1], int64, int64)", cache=True, nogil=True)
+def differing(state: Ints, other: Ints, sign: int, edge: int) -> int:
+    """Prices at `edge` or better at which two books of one capacity hold different sizes."""
+    side = (1 - sign) >> 1
+    capacity = state[_CAPACITY]
+    base = _LEVELS + 2 * side * capacity
+    i, j = state[_COUNT + side] - 1, other[_COUNT + side] - 1
+    found = 0
+    while i >= 0 or j >= 0:
+        # Keys fall from the best level outwards; an empty side is farther than any.
+        key = state[base + i] if i >= 0 else sign * edge - 1
+        other_key = other[base + j] if j >= 0 else sign * edge - 1
+        if max(key, other_key) < sign * edge:
+            break
+        if key == other_key:
+            found += state[base + i + capacity] != other[base + j + capacity]
+        else:
+            found += 1
+        i -= key >= other_key
+        j -= other_key >= key
+    return found
+
+
 def exhausted(state: Ints) -> bool:
     """Whether a side ran empty although levels beyond its edge were dropped."""
     return bool(

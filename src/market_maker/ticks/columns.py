@@ -77,6 +77,12 @@ BRIDGE: Final = 8
 It repeats what whoever read the file before knows already.
 """
 
+UNNUMBERED: Final = 16
+"""Flag: the feed has no sequence of its own; `seq` and `ref` were counted when it was read.
+
+Nothing proves then that no message is missing.
+"""
+
 FEED_NUMBERS: Final = {Feed.BOOK: 1, Feed.TRADES: 2, Feed.FUNDING: 3, Feed.BEST: 4}
 FEEDS: Final = {number: feed for feed, number in FEED_NUMBERS.items()}
 

@@ -28,8 +28,10 @@ from market_maker.ticks.columns import (
 )
 from market_maker.ticks.feed_states import endings, states_of
 from market_maker.ticks.folder import PARQUET
+from market_maker.ticks.foreign import NOTHING_GIVEN, Given
+from market_maker.ticks.opening import open_recording
 from market_maker.ticks.packing import ticks_of
-from market_maker.ticks.parquet_file import Extent, Recording, TicksFileError, read_file
+from market_maker.ticks.parquet_file import Extent, Recording, TicksFileError
 
 NOT_RECORDED: Final = "recording: interrupted"
 """Detail of the states between two files of which the second does not continue the first."""
@@ -54,21 +56,21 @@ def load(
     to_ns: int | None = None,
     *,
     text: bool = True,
+    given: Given = NOTHING_GIVEN,
 ) -> tuple[Recording, Ticks]:
     """Files of one market as one, from `from_ns` up to before `to_ns`; raises TicksFileError.
 
     What a file repeats of the one that it continues is left out. If a span begins within the data,
-    what was known by then comes first, as if it had just been told.
+    what was known by then comes first, as if it had just been told. What a foreign layout does not say is `given`.
     """
-    files = [read_file(path, text=text) for path in paths]
+    files = [_opened(path, given, text=text) for path in paths]
     if not files:
         raise TicksFileError("no recordings were given")
     files.sort(key=lambda file: (file[0].extent.first_ns, file[0].header.part))
     before = first = files[0][0]
     parts = [files[0][1]]
     for info, ticks in files[1:]:
-        if info.header.instrument.units != first.header.instrument.units:
-            raise TicksFileError(f"{first.path} and {info.path} are of different markets or units")
+        _refuse_mixture(first, info)
         if _continues(before, info):
             parts.append(_without_bridge(ticks))
         else:
@@ -79,6 +81,25 @@ def load(
         raise TicksFileError(f"{first.path}: nothing was recorded in the span asked for")
     extent = Extent(len(whole), int(whole.recv_ns[0]), int(whole.recv_ns[-1]))
     return msgspec.structs.replace(first, extent=extent), whole
+
+
+def _opened(path: Path, given: Given, *, text: bool) -> tuple[Recording, Ticks]:
+    recording = open_recording(path, given, text=text)
+    return recording.info, recording.ticks
+
+
+def _refuse_mixture(first: Recording, other: Recording) -> None:
+    names = first.header.market, other.header.market
+    if names[0] != names[1]:
+        raise TicksFileError(
+            f"{first.path} is of {names[0]} and {other.path} of {names[1]}: choose files of one market (or, if "
+            "they are of one, name it by --market)"
+        )
+    if other.header.instrument.units != first.header.instrument.units:
+        raise TicksFileError(
+            f"{first.path} and {other.path} are of different markets or units: choose files of one market, or give "
+            "--tick and --lot where they were inferred"
+        )
 
 
 def _continues(before: Recording, after: Recording) -> bool:

@@ -166,6 +166,11 @@ def read_info(path: Path) -> Recording:
     return _guarded(path, lambda: _recording(path, _opened(path)))
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a Parquet file says what our recordings say of themselves; raises TicksFileError."""
+    return _guarded(path, lambda: HEADER_KEY in (pq.read_schema(path).metadata or {}))
+
+
 def read_file(path: Path, *, text: bool = True) -> tuple[Recording, Ticks]:
     """A whole file; raises TicksFileError. Without `text` events cannot be rebuilt exactly."""
 

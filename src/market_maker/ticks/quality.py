@@ -1,0 +1,36 @@
+"""The verdict on a recording: what a gate has counted, weighed.
+
+What always holds: the verdict is that of the worst finding, and a book whose changes are not proven to follow on a
+snapshot is never ready.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from market_maker.ticks.facts import Facts, facts_of
+from market_maker.ticks.findings import Finding, Found, Verdict, sorted_by_weight, verdict_of
+from market_maker.ticks.quality_rules import RULES
+from market_maker.ticks.stream_gate import Sums
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict and what it rests on."""
+
+    verdict: Verdict
+    facts: Facts
+    found: tuple[Found, ...]
+
+    def names(self) -> frozenset[Finding]:
+        """Which findings there are."""
+        return frozenset(item.finding for item in self.found)
+
+
+def quality_of(sums: Sums, more: tuple[Found, ...] = ()) -> Quality:
+    """Weigh what a gate has counted, and `more` that only a loader could see."""
+    facts = facts_of(sums)
+    found = list(more)
+    for rule in RULES:
+        found += rule(sums, facts)
+    ordered = sorted_by_weight(found)
+    return Quality(verdict=verdict_of(ordered), facts=facts, found=ordered)
