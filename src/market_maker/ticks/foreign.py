@@ -255,8 +255,10 @@ def _as_messages(columns: Columns) -> Ticks:
     ends = np.append(changes, [True]) | alone | ((kind == Kind.BEST) & (columns["side"] < 0))
     book = (kind == Kind.LEVEL) | (kind == Kind.SNAPSHOT) | (kind == Kind.CLEAR)
     trade = kind == Kind.TRADE
-    number = np.cumsum(ends & book) + (book & ~ends)
-    seq = np.where(book, number, np.where(trade, np.cumsum(trade), 0)).astype(np.int64)
+    # Counted from the time, so that files of one market do not number alike.
+    number = recv[0] + np.cumsum(ends & book) + (book & ~ends)
+    named = recv[0] + np.cumsum(trade)
+    seq = np.where(book, number, np.where(trade, named, 0)).astype(np.int64)
     ref = np.where(kind == Kind.LEVEL, number - 1, 0).astype(np.int64)
     flags = np.where(ends, LAST, 0) | np.where(book | trade, UNNUMBERED, 0)
     return Ticks(seq=seq, ref=ref, flags=flags.astype(np.uint8), text={}, **columns)
