@@ -23,7 +23,7 @@ class Watched(NamedTuple):
 
 
 @functools.cache
-def watched(seed: int = 5, duration_s: float = 600.0) -> Watched:
+def watched(seed: int = 5, duration_s: float = 240.0) -> Watched:
     """A busy session of the bot on the embedded exchange."""
     logs, tapes = SessionLogs(), Tapes()
     settings = configured(venue=BUSY)

@@ -10,10 +10,11 @@ import pytest
 from recorded_sessions import watched
 
 from market_maker.app.sessions import read_session
-from market_maker.backtest.session import BandFills, Estimate, Session
+from market_maker.backtest.session import BandFills, Session
 from market_maker.backtest.session_files import load_session, save_session
 from market_maker.core.errors import UnusableError
 from market_maker.core.instrument import MONEY_SCALE
+from market_maker.core.queue_estimates import Estimate
 
 
 def _equal(left: Session, right: Session) -> bool:

@@ -22,6 +22,9 @@ from market_maker.ledger.orders import OrderRecord
 
 _RESTS = (OrderStatus.OPEN, OrderStatus.AMENDING, OrderStatus.CANCELLING)
 _KIND = {kind: code for code, kind in enumerate(KINDS)}
+_NEVER_SEEN = 2**60
+"""More than any queue: what fill engines say of a level that they never saw."""
+
 _RESULT = {result: code for code, result in enumerate(RESULTS)}
 _END = {state: code for code, state in enumerate(ENDS)}
 
@@ -43,6 +46,7 @@ class _Life(msgspec.Struct, gc=False):
     end: int = _END[OrderState.OPEN]
     reason: str = ""
     asked_ns: tuple[int, ...] = (0, 0, 0)
+    moving: bool = False
     joined: int = -1
     queue: tuple[int, int, int] = (-1, -1, -1)
     since_ns: int = 0
@@ -83,6 +87,7 @@ class OrderTape:
             asked = list(life.asked_ns)
             asked[_KIND[kind]] = now_ns
             life.asked_ns = tuple(asked)
+            life.moving = life.moving or kind is RequestKind.AMEND
 
     def answered(self, outcome: RequestOutcome) -> None:
         """A request ended; an amendment that was accepted moves its order."""
@@ -93,7 +98,11 @@ class OrderTape:
         latency_ns = now_ns - asked_ns if asked_ns else -1
         row = -1 if life is None else life.row
         self._requests.add((now_ns, kind, _RESULT[outcome.result], latency_ns, row))
-        if life is None or outcome.result is not Result.ACCEPTED or life.ended_ns:
+        if life is None:
+            return
+        if outcome.kind is RequestKind.AMEND:
+            life.moving = False
+        if outcome.result is not Result.ACCEPTED or life.ended_ns:
             return
         if outcome.kind is RequestKind.SUBMIT:
             self._rests(life, life.price, life.qty, now_ns)
@@ -101,17 +110,15 @@ class OrderTape:
             life.amendments += 1
             self._rests(life, outcome.price, outcome.qty, now_ns)
 
-    def joined(self, client_id: str, ahead: int) -> None:
-        """The venue says what an order found before it when it came to its place."""
-        life = self._known.get(client_id)
-        if life is not None:
-            life.joined = ahead
-
     def queued(self, client_id: str, estimates: tuple[int, int, int]) -> None:
-        """The venue says what is ahead of an order now."""
+        """The venue says what is ahead of an order: first when it comes to its place, then before fills."""
         life = self._known.get(client_id)
-        if life is not None:
-            life.queue = estimates
+        if life is None:
+            return
+        pessimistic, central, optimistic = estimates
+        life.queue = (_known(pessimistic), _known(central), _known(optimistic))
+        if life.joined < 0 and (life.moving or not life.since_ns):
+            life.joined = life.queue[1]
 
     def filled(self, fill: Fill, now_ns: int) -> None:
         """An execution shows that its order rested, whatever the answer may say later."""
@@ -208,6 +215,11 @@ _COLUMNS = (
     "amendments",
     "end",
 )
+
+
+def _known(ahead: int) -> int:
+    """A quantity that a fill engine names, -1 where it never saw what was there."""
+    return ahead if 0 <= ahead < _NEVER_SEEN else -1
 
 
 def _term(life: _Life, until_ns: int) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ exactly to its change since the session began.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Final, TypeAlias, get_type_hints
 
 import msgspec
@@ -18,11 +17,13 @@ from numpy.typing import NDArray
 
 from market_maker.core.events import OrderState, RequestKind, Result
 from market_maker.core.instrument import MONEY_SCALE, Instrument
+from market_maker.core.queue_estimates import Estimate
 from market_maker.core.reasons import DecisionReason, HaltReason
 from market_maker.core.units import Grid
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
+Mask: TypeAlias = NDArray[np.bool_]
 Money: TypeAlias = tuple[int, ...]
 
 KINDS: Final = tuple(RequestKind)
@@ -39,14 +40,6 @@ PARTS: Final = (
     "external",
 )
 """The parts of equity, in the ledger's order."""
-
-
-class Estimate(StrEnum):
-    """Whose place in the queue: the middle one decides what the bot is told, the others are a band."""
-
-    PESSIMISTIC = "pessimistic"
-    CENTRAL = "central"
-    OPTIMISTIC = "optimistic"
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

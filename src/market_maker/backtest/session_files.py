@@ -23,7 +23,6 @@ from market_maker.backtest.session import (
     About,
     BandFills,
     Equity,
-    Estimate,
     Fills,
     GateTime,
     Ints,
@@ -36,6 +35,7 @@ from market_maker.backtest.session import (
     Touch,
 )
 from market_maker.core.errors import UnusableError
+from market_maker.core.queue_estimates import Estimate
 
 FORMAT: Final = 1
 """Grows when older files can no longer be read."""

@@ -18,7 +18,6 @@ from market_maker.backtest.session import (
     About,
     BandFills,
     Equity,
-    Estimate,
     Fills,
     GateTime,
     Money,
@@ -30,6 +29,7 @@ from market_maker.backtest.session import (
 from market_maker.core.commands import Approved, CancelRequest, LevelId
 from market_maker.core.events import Feed, Fill, Liquidity, OrderState, RequestOutcome
 from market_maker.core.instrument import NANOS
+from market_maker.core.queue_estimates import Estimate
 from market_maker.core.reasons import DecisionReason, HaltReason, Refusal
 from market_maker.core.side import Side
 from market_maker.ledger.attribution import PnlParts
@@ -41,7 +41,7 @@ from market_maker.runtime.journal_records import SessionStarted
 _BAND = (Estimate.PESSIMISTIC, Estimate.OPTIMISTIC)
 
 EQUITY_NS: Final = NANOS
-"""How often the books are sampled."""
+"""The books are sampled once per this span, at its first tick."""
 
 TOUCH_NS: Final = 10_000_000
 """Best prices are kept once per this span: the last of it."""
@@ -141,7 +141,7 @@ class SessionLog:
     def on_tick(self, now_ns: int) -> None:
         """Sample the books once in a while, and see what was learnt of orders by other ways."""
         self._now_ns = now_ns
-        if now_ns >= self._sampled_ns + EQUITY_NS:
+        if now_ns // EQUITY_NS != self._sampled_ns // EQUITY_NS:
             self._sample(now_ns)
             self._tape.compare(self._ledger.live_orders(), now_ns)
 
@@ -209,12 +209,15 @@ class SessionLog:
 
     # What a venue with a fill engine tells ----------------------------------------------------
 
-    def on_joined(self, client_id: str, ahead: int) -> None:
-        """An order came to its place, behind this quantity."""
-        self._tape.joined(client_id, ahead)
-
-    def on_queue(self, client_id: str, pessimistic: int, central: int, optimistic: int) -> None:
-        """What is ahead of an order, just before a fill of it."""
+    def on_queue(
+        self,
+        client_id: str,
+        now_ns: int,  # noqa: ARG002 - the protocol's signature
+        pessimistic: int,
+        central: int,
+        optimistic: int,
+    ) -> None:
+        """What is ahead of an order: when it came to its place, and just before each fill."""
         self._tape.queued(client_id, (pessimistic, central, optimistic))
 
     def on_band_fill(self, estimate: Estimate, fill: Fill) -> None:
