@@ -309,11 +309,28 @@ def differing(state: Ints, other: Ints, sign: int, edge: int) -> int:
     return found
 
 
+@njit("UniTuple(int64, 4)(int64[::1])", cache=True, nogil=True)
+def front(state: Ints) -> tuple[int, int, int, int]:
+    """Best bid and ask and their sizes, 0 if empty, for whoever has no orders in the book."""
+    capacity = state[_CAPACITY]
+    n_bid = state[_COUNT]
+    n_ask = state[_COUNT + 1]
+    bid = _LEVELS + n_bid - 1
+    ask = _LEVELS + 2 * capacity + n_ask - 1
+    return (
+        state[bid] if n_bid > 0 else 0,
+        -state[ask] if n_ask > 0 else 0,
+        state[bid + capacity] if n_bid > 0 else 0,
+        state[ask + capacity] if n_ask > 0 else 0,
+    )
+
+
+@njit("boolean(int64[::1])", cache=True, nogil=True)
 def exhausted(state: Ints) -> bool:
     """Whether a side ran empty although levels beyond its edge were dropped."""
     return bool(
-        (state[_COUNT] == 0 and state[_TRUNCATED])
-        or (state[_COUNT + 1] == 0 and state[_TRUNCATED + 1])
+        (state[_COUNT] == 0 and state[_TRUNCATED] == 1)
+        or (state[_COUNT + 1] == 0 and state[_TRUNCATED + 1] == 1)
     )
 
 

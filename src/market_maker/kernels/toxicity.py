@@ -40,7 +40,9 @@ _FILLED = 18
 _TOTAL = 19
 _HISTOGRAM = 20
 _BINS = 100
-_RING = _HISTOGRAM + _BINS
+_BELOW = _HISTOGRAM + _BINS
+"""Weight in the bins below each one: what is asked for with every event changes on the grid only."""
+_RING = _BELOW + _BINS
 
 
 def new_toxicity(buckets: int) -> Floats:
@@ -98,6 +100,10 @@ def toxicity_step(state: Floats, steps: int) -> None:
     weight = (1.0 - factor) / (1.0 - state[HISTORY_DECAY])
     state[_HISTOGRAM + min(int(state[INDEX] * _BINS), _BINS - 1)] += weight
     state[_TOTAL] = total + weight
+    below = 0.0
+    for i in range(_BINS):
+        state[_BELOW + i] = below
+        below += state[_HISTOGRAM + i]
     state[HISTORY_STEPS] += steps
 
 
@@ -108,11 +114,8 @@ def _percentile(state: Floats) -> float:
         return 0.0
     place = state[INDEX] * _BINS
     inside = min(int(place), _BINS - 1)
-    below = 0.0
-    for i in range(inside):
-        below += state[_HISTOGRAM + i]
-    below += state[_HISTOGRAM + inside] * min(place - inside, 1.0)
-    share: float = below / state[_TOTAL]
+    part = state[_HISTOGRAM + inside] * min(place - inside, 1.0)
+    share: float = (state[_BELOW + inside] + part) / state[_TOTAL]
     return min(share, 1.0)
 
 

@@ -18,6 +18,7 @@ from market_maker.core.instrument import Instrument
 from market_maker.core.readings import IntensityReading
 from market_maker.core.side import Side
 from market_maker.kernels import intensity as kernel
+from market_maker.kernels.intensity import Floats
 
 _BOOK_LEAD_NS = 1_000_000
 
@@ -52,6 +53,11 @@ class Intensity:
         self._book_ns = 0
         self._previous_book: tuple[int, int] | None = None
         self.orders = 0
+
+    @property
+    def state(self) -> Floats:
+        """The kernel's array, for drivers that run many events in one compiled call."""
+        return self._state
 
     def on_book(self, bid: int, ask: int, now_ns: int) -> None:
         """Remember the best prices, and those before them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from market_maker.config.signals import OrderFlowConfig
 from market_maker.core.side import Side
 from market_maker.kernels import order_flow as kernel
+from market_maker.kernels.order_flow import Floats
 from market_maker.market.market_view import MarketView
 
 _COLD_WEIGHT_S = 60.0
@@ -28,6 +29,11 @@ class OrderFlow:
         state[kernel.PRIOR_SHARE] = config.prior_share
         self.trade_imbalance = 0.0
         self.ofi = 0.0
+
+    @property
+    def state(self) -> Floats:
+        """The kernel's array, for drivers that run many events in one compiled call."""
+        return self._state
 
     def on_view(self, view: MarketView, now_s: float) -> None:
         """Count a new top of book."""

@@ -29,7 +29,8 @@ from market_maker.signals.toxicity_guard import ToxicityGuard
 from market_maker.signals.trend_signal import TrendSignal
 from market_maker.signals.volatility_regime import VolatilityRegime
 
-_SHORT_OUTAGE_S = 10.0
+SHORT_OUTAGE_S = 10.0
+"""An outage of the book up to this long counts as a mid that stood still."""
 _SINGLE_STEPS = 3600
 _NO_VIEW = MarketView(0, 0, BookVerdict.EMPTY, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -80,7 +81,7 @@ class SignalSet:
         self.intensity = Intensity(config.intensity, instrument)
         self.malformed = 0
         self._step_ns = int(step_s * NANOS)
-        self._short_outage_steps = int(_SHORT_OUTAGE_S / step_s)
+        self._short_outage_steps = int(SHORT_OUTAGE_S / step_s)
         self._step = 0
         self._next_step_ns = 0
         self._now_ns = 0

@@ -14,6 +14,7 @@ from market_maker.config.signals import ToxicityConfig
 from market_maker.core.readings import ToxicityReading
 from market_maker.core.side import Side
 from market_maker.kernels import toxicity as kernel
+from market_maker.kernels.toxicity import Floats
 from market_maker.signals.fill_toxicity import FillToxicity
 from market_maker.signals.order_flow import OrderFlow
 from market_maker.signals.trend_signal import TrendSignal
@@ -40,6 +41,11 @@ class ToxicityGuard:
         state[kernel.WARM_UP_STEPS] = self._warm_up_steps
         state[kernel.PAUSE_AT] = config.pause_percentile
         state[kernel.RESUME_AT] = config.resume_percentile
+
+    @property
+    def state(self) -> Floats:
+        """The kernel's array, for drivers that run many events in one compiled call."""
+        return self._state
 
     def on_trade(self, side: Side, notional: float, volume_per_s: float) -> None:
         """Pour a public trade into the volume buckets."""

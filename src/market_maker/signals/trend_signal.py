@@ -12,6 +12,7 @@ import math
 from market_maker.config.signals import TrendConfig
 from market_maker.core.readings import Direction, TrendReading
 from market_maker.kernels import trend as kernel
+from market_maker.kernels.trend import Floats
 
 _NEUTRAL = TrendReading(Direction.NEUTRAL, 0.0, 0.0, 1.0, 1.0, 1.0, False, False)
 
@@ -46,6 +47,11 @@ class TrendSignal:
         state[kernel.FLIP_ALLOWANCE] = config.whipsaw_flips
         self.drift = 0.0
         self.trend = 0.0
+
+    @property
+    def state(self) -> Floats:
+        """The kernel's array, for drivers that run many events in one compiled call."""
+        return self._state
 
     def on_steps(self, steps: int, log_mid_bps: float, variance_per_s: float) -> None:
         """Pass grid points at which the mid stood; `variance_per_s` is in bps squared."""

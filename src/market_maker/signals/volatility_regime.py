@@ -12,6 +12,7 @@ import math
 from market_maker.config.signals import VolatilityConfig
 from market_maker.core.readings import Regime, VolatilityReading
 from market_maker.kernels import volatility as kernel
+from market_maker.kernels.volatility import Floats
 
 _REGIMES = tuple(Regime)
 
@@ -38,6 +39,11 @@ class VolatilityRegime:
         state[kernel.FAST_WEIGHT] = config.fast_weight
         self.total_variance = 0.0
         self.on_steps(0, 0.0)
+
+    @property
+    def state(self) -> Floats:
+        """The kernel's array, for drivers that run many events in one compiled call."""
+        return self._state
 
     def on_steps(
         self, steps: int, log_mid_bps: float, outage_steps: int = 0, outage_move_bps: float = 0.0
