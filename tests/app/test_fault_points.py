@@ -13,10 +13,18 @@ import pytest
 from driving import SOL, bot_of, configured, quotes_both_sides, resting, state_of, until
 from fault_points import CALL_FORMS, EVENT_FORMS, FaultLine
 from invariants import Audit
+from relay import Relay
 
 from market_maker.app.virtual import VirtualRun
 from market_maker.core.errors import ExitCode, QueryFailedError
-from market_maker.core.events import Feed, FeedStatus
+from market_maker.core.events import (
+    Feed,
+    FeedStatus,
+    RejectReason,
+    RequestKind,
+    RequestOutcome,
+    Result,
+)
 from market_maker.core.reasons import BotState, KillReason
 from market_maker.venues.base import Venue
 
@@ -132,7 +140,43 @@ async def _stop(run: VirtualRun, line: FaultLine) -> None:
         assert code is ExitCode.ORDERS_MAY_REST
         assert line.lasts_s, f"{line.failed} failed once, and the end was not verified"
         # A pause binds every query, so with it the venue is away for all that could verify.
-        assert line.form == "must_wait" or line.failed in {"cancel_all", "open_orders"}
+        assert line.form == "must_wait" or line.failed == "open_orders"
+
+
+class Stubborn(Relay):
+    """No mass cancel is accepted any more once the line was armed."""
+
+    def __init__(self, inner: Venue, line: FaultLine) -> None:
+        super().__init__(inner)
+        self.line = line
+        self.refuses = False
+
+    async def cancel_all(self) -> RequestOutcome:
+        self.refuses |= self.line.armed
+        if not self.refuses:
+            return await self.inner.cancel_all()
+        await asyncio.sleep(0.05)
+        now_ns = self.line.clock.now_ns()
+        return RequestOutcome(
+            now_ns, RequestKind.CANCEL, "", Result.REJECTED, reason=RejectReason.OTHER
+        )
+
+
+@pytest.mark.parametrize("scenario", [_start, _resync, _kill, _stop])
+def test_where_mass_cancels_stay_refused_each_order_is_cancelled_by_itself(
+    scenario: Scenario,
+) -> None:
+    line = FaultLine("refused", -1, 0.0)
+    audit = Audit()
+
+    def wrap(venue: Venue, symbol: str) -> Venue:
+        return audit.wrap(line.around(Stubborn(venue, line)), symbol)
+
+    run = audit.watch(VirtualRun(_SETTINGS, seed=302, wrap=wrap, journal=audit.journal))
+    line.clock = run.clock
+    line.armed = scenario is _start
+    run.run(lambda run: scenario(run, line))
+    audit.check_held()
 
 
 def _run(scenario: Scenario, line: FaultLine) -> None:

@@ -21,7 +21,7 @@ from wires import PRIVATE, Hanging, Wire, trade
 from worlds import Secretive
 
 from market_maker.app.virtual import VirtualRun
-from market_maker.core.commands import Approved
+from market_maker.core.commands import Approved, CancelRequest
 from market_maker.core.errors import ExitCode, QueryFailedError, UnusableError
 from market_maker.core.events import (
     Event,
@@ -317,6 +317,11 @@ def test_a_kill_outlives_an_adapter_that_breaks() -> None:
             if self.broken:
                 raise KeyError("result")
             return await super().cancel_all()
+
+        async def cancel(self, request: CancelRequest) -> RequestOutcome:
+            if self.broken:
+                raise KeyError("status")
+            return await super().cancel(request)
 
         async def open_orders(self) -> tuple[OrderUpdate, ...]:
             if self.broken:

@@ -241,6 +241,17 @@ def test_an_order_that_rests_although_we_closed_it_is_cancelled(ledger: Ledger) 
     assert _run(ledger, resting=(resting,)) == (Resolve(resting), CancelOrphan(order, "v1"))
 
 
+def test_a_list_asked_for_before_an_order_closed_does_not_have_it_cancelled_again(
+    ledger: Ledger,
+) -> None:
+    order = _send(ledger)
+    ledger.apply(_update(order, OrderState.CANCELLED, now_ns=T0 + 2 * NANOS))
+    resting = _update(order)
+    assert _run(ledger, after_s=1.0, resting=(resting,)) == (Resolve(resting),)
+    found = _run(ledger, after_s=3.0, resting=(resting,))
+    assert found == (Resolve(resting), CancelOrphan(order, "v1"))
+
+
 def test_fills_behind_the_memory_are_not_offered_again(ledger: Ledger) -> None:
     ledger.fills_pulled(T0 + 4000 * NANOS)
     assert _run(ledger, fills=(_fill("t1", "mm-7-1", 5),)) == ()

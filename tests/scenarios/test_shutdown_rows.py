@@ -13,7 +13,7 @@ from relay import Relay
 
 from market_maker.app.virtual import VirtualRun
 from market_maker.config.schema import Settings
-from market_maker.core.commands import Approved
+from market_maker.core.commands import Approved, CancelRequest
 from market_maker.core.errors import ExitCode
 from market_maker.core.events import (
     BookDelta,
@@ -172,6 +172,11 @@ class Obstinate(Watched):
             raise OSError("no route")
         return await super().cancel_all()
 
+    async def cancel(self, request: CancelRequest) -> RequestOutcome:
+        if self.stopping:
+            raise OSError("no route")
+        return await super().cancel(request)
+
 
 @pytest.mark.scenario("SC81", "SC82")
 def test_the_dead_mans_switch_stays_armed_where_orders_may_rest() -> None:
@@ -285,3 +290,21 @@ def test_what_is_too_small_to_leave_is_told() -> None:
     assert world.position == 15
     assert "dust_remains" in world.logged
     assert sum(order.qty for order in world.relay.exits) == 80
+
+
+@pytest.mark.scenario("SC28")
+@pytest.mark.parametrize(("latency_ms", "seed"), [(500.0, 0), (500.0, 2), (2000.0, 0), (2000.0, 1)])
+def test_a_slow_route_is_no_reason_to_say_that_orders_may_rest(
+    latency_ms: float, seed: int
+) -> None:
+    slow = {"floor_ms": latency_ms, "tail_median_ms": 20.0}
+    every = {"request_latency": slow, "response_latency": slow, "stream_latency": slow}
+    run = VirtualRun(configured(venue={"simulated": every}), seed=seed)
+
+    async def work(run: VirtualRun) -> ExitCode:
+        await asyncio.sleep(40.0)
+        assert resting(run) > 0
+        return await run.stop()
+
+    assert run.run(work) is ExitCode.CLEAN
+    assert resting(run) == 0

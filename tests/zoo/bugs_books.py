@@ -84,8 +84,15 @@ BOOK_BUGS = (
             ),
         ),
         faults="mass_cancel,private_dropped",
-        breaks=("L1", "L4", "L6"),
-        keys=STILL,
+        breaks=("L1", "L6"),
+        keys={
+            **STILL,
+            "quoting.pipeline.urgent_bps": 50.0,
+            "quoting.pipeline.max_age_s": 600.0,
+            "ledger.in_flight_horizon_s": 3.0,
+            "ledger.request_deadline_s": 1.0,
+            "runtime.reconcile_period_s": 1.0,
+        },
     ),
     Bug(
         name="private_feed_back_unsynced",

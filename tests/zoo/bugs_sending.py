@@ -174,7 +174,7 @@ SENDING_BUGS = (
         mistake="one empty answer from the venue ends the kill procedure",
         edits=(
             Edit(
-                "runtime.market_bot",
+                "runtime.sweep",
                 "            if empty and (settled or now_ns - empty_since_ns > horizon_s * NANOS):\n",
                 "            if empty and (settled or horizon_s):\n",
             ),
@@ -202,11 +202,11 @@ SENDING_BUGS = (
         edits=(
             Edit(
                 "runtime.market_bot",
-                "                await self.cancel_everything()\n"
+                "                await self.sweep.run()\n"
                 "                if flatten_slippage_bps is not None:\n",
                 "                if flatten_slippage_bps is not None:\n"
                 "                    await self.flatten(flatten_slippage_bps)\n"
-                "                await self.cancel_everything()\n"
+                "                await self.sweep.run()\n"
                 "                if flatten_slippage_bps is not None:\n",
             ),
         ),
@@ -220,10 +220,10 @@ SENDING_BUGS = (
         edits=(
             Edit(
                 "runtime.market_bot",
-                "                await self.cancel_everything()\n"
+                "                await self.sweep.run()\n"
                 "                if flatten_slippage_bps is not None:\n",
                 "                await self.dead_man.arm(0)\n"
-                "                await self.cancel_everything()\n"
+                "                await self.sweep.run()\n"
                 "                if flatten_slippage_bps is not None:\n",
             ),
         ),
@@ -236,7 +236,7 @@ SENDING_BUGS = (
         edits=(
             Edit(
                 "runtime.market_bot",
-                "                await self.cancel_everything()\n"
+                "                await self.sweep.run()\n"
                 "                if flatten_slippage_bps is not None:\n",
                 "                if await self.reconciler.cancel_ours():\n"
                 "                    return Ending(clean=True, flat=flat)\n"

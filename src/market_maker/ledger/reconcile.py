@@ -162,7 +162,7 @@ def reconcile(local: LocalBooks, venue: VenueBooks, patience: Patience) -> tuple
             # Adopted earlier, or an exit that should never rest: nobody else takes it away.
             findings.append(CancelOrphan(record.client_id, resting[record.client_id].venue_id))
     for update in venue.open_orders or ():
-        findings.extend(_stranger_findings(update, local))
+        findings.extend(_stranger_findings(update, local, venue.asked_ns))
     # Fills that stay missing explain nothing for ever.
     expected = any(not _given_up(record, venue, patience) for record in short)
     if not expected and not any(isinstance(finding, _QUESTIONS) for finding in findings):
@@ -209,7 +209,9 @@ def _given_up(record: OrderRecord, venue: VenueBooks, patience: Patience) -> boo
     return late and record.pulls + 1 >= patience.misses
 
 
-def _stranger_findings(update: OrderUpdate, local: LocalBooks) -> tuple[Finding, ...]:
+def _stranger_findings(
+    update: OrderUpdate, local: LocalBooks, asked_ns: int
+) -> tuple[Finding, ...]:
     parsed = parse_client_id(update.client_id)
     if parsed is None or parsed.tag != local.tag:
         return (Foreign(update),)
@@ -219,8 +221,9 @@ def _stranger_findings(update: OrderUpdate, local: LocalBooks) -> tuple[Finding,
         return (Adopt(update), cancel)
     if record.live:
         return ()
-    # Closed for us, resting for the venue: the answer may be older than the closing.
-    return (Resolve(update), cancel)
+    # Closed for us, resting for the venue. A list that was asked for before the order's last news may
+    # be older than its end: the next one will tell.
+    return (Resolve(update), cancel) if record.updated_ns < asked_ns else (Resolve(update),)
 
 
 def _position_findings(

@@ -37,6 +37,7 @@ from market_maker.runtime.rules_watch import RulesWatch
 from market_maker.runtime.stall import Stall
 from market_maker.runtime.strategy import Strategy
 from market_maker.runtime.supervisor import Supervisor
+from market_maker.runtime.sweep import Sweep
 from market_maker.venues.base import Venue
 
 _CLOSE_S = 1.0
@@ -101,6 +102,7 @@ class MarketBot:
         self.wake_at = self._deadlines.at
         self._strategy: Strategy | None = None
         self._reconciler: Reconciler | None = None
+        self._sweep: Sweep | None = None
         self._dead_man: DeadMan | None = None
         self._quoted: tuple[LevelId, ...] = ()
 
@@ -122,6 +124,13 @@ class MarketBot:
             self._observer,
             self._queries,
         )
+        self._sweep = Sweep(
+            strategy,
+            self._reconciler,
+            self._clock,
+            self._config,
+            lambda detail: self._hooks.on_log("error", "cancel_failed", f"{self.symbol}: {detail}"),
+        )
 
     @property
     def strategy(self) -> Strategy:
@@ -134,6 +143,12 @@ class MarketBot:
         """The reconciler; present from `attach` on."""
         assert self._reconciler is not None, "attach() comes first"
         return self._reconciler
+
+    @property
+    def sweep(self) -> Sweep:
+        """What takes every order away; present from `attach` on."""
+        assert self._sweep is not None, "attach() comes first"
+        return self._sweep
 
     @property
     def dead_man(self) -> DeadMan:
@@ -167,7 +182,7 @@ class MarketBot:
         self._hooks.on_log("error", "market_failed", f"{self.symbol}: {detail}")
         self.strategy.halt(reason, self._clock.now_ns(), detail)
         if "sweep" not in self.supervisor.running:
-            self.supervisor.start("sweep", self.cancel_everything(), may_return=True)
+            self.supervisor.start("sweep", self.sweep.run(), may_return=True)
 
     def after_stall(self, lag_ns: int) -> None:
         """The loop stood still: quote again only from a book that was asked for afterwards."""
@@ -240,37 +255,6 @@ class MarketBot:
             level, self.strategy, self.executor, self._clock, self._observer, self.stall.turned
         )
 
-    async def cancel_everything(self) -> None:
-        """Cancel at the venue until it shows nothing of ours, twice, a horizon apart.
-
-        Returns only then: what is in flight may still arrive after the first empty answer. Neither
-        a venue nor an error of an adapter or of our books ends it.
-        """
-        horizon_s = self.strategy.parts.ledger.patience.horizon_ns / NANOS
-        pause_s = self._config.resync_backoff_s
-        empty_since_ns = 0
-        while True:
-            accepted = empty = False
-            try:
-                accepted = await self.reconciler.cancel_ours()
-                if accepted and await self.reconciler.nothing_rests():
-                    await self.reconciler.check()
-                    empty = True
-            except Exception as error:  # noqa: BLE001 - whatever breaks, cancelling goes on
-                self._hooks.on_log("error", "cancel_failed", f"{self.symbol}: {error!r}")
-            now_ns = self._clock.monotonic_ns()
-            if not empty:
-                empty_since_ns = 0
-            elif not empty_since_ns:
-                empty_since_ns = now_ns
-            settled = not self.strategy.parts.ledger.live_orders()
-            if empty and (settled or now_ns - empty_since_ns > horizon_s * NANOS):
-                return
-            # An order that the cancel overtook is why something rests: do not wait long.
-            first_s, longest_s = self._config.resync_backoff_s, self._config.resync_backoff_max_s
-            pause_s = first_s if accepted else min(2 * pause_s, longest_s)
-            await asyncio.sleep(pause_s)
-
     async def flatten(self, slippage_bps: float) -> bool:
         """Leave the position by reducing orders, each bolder than the last up to the cap.
 
@@ -325,7 +309,7 @@ class MarketBot:
 
     async def kill(self, flatten_slippage_bps: float | None) -> None:
         """Take everything away after the kill switch was engaged; ends when that is verified."""
-        await self.cancel_everything()
+        await self.sweep.run()
         if flatten_slippage_bps is not None:
             await self.flatten(flatten_slippage_bps)
         self.killed.set()
@@ -395,18 +379,23 @@ class MarketBot:
     async def stop(self, timeout_s: float, flatten_slippage_bps: float | None) -> Ending:
         """Cancel, verify, flatten if asked to; the dead man's switch goes only after all of it."""
         self.strategy.halt(HaltReason.STOPPING, self._clock.now_ns(), "shutdown")
+        self.sweep.forget()
         clean, flat = False, flatten_slippage_bps is None
         try:
             async with asyncio.timeout(timeout_s):
-                await self.cancel_everything()
+                await self.sweep.run()
                 if flatten_slippage_bps is not None:
+                    self.sweep.forget()  # an exit may rest
                     flat = await self.flatten(flatten_slippage_bps) or self.skip_flatten
-                    await self.cancel_everything()  # an exit without an answer may still arrive
+                    await self.sweep.run()  # an exit without an answer may still arrive
                 clean = not self.strategy.parts.ledger.live_orders()
                 if clean and flat and self.dead_man.used:
                     await self.dead_man.arm(0)
         except TimeoutError:
-            self._hooks.on_log("error", "shutdown_timed_out", self.symbol)
+            clean = clean or self.sweep.bare
+            seen = "nothing rests, other questions were cut short" if clean else "orders may rest"
+            detail = f"{self.symbol}: {seen}"
+            self._hooks.on_log("warning" if clean else "error", "shutdown_timed_out", detail)
         return Ending(clean, flat)
 
     async def close(self) -> None:

@@ -9,13 +9,14 @@ Refuses to decide what a difference means.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import assert_never
 
 from market_maker.config.runtime import RuntimeConfig
 from market_maker.core.clock import Clock
 from market_maker.core.errors import QueryFailedError
-from market_maker.core.events import OrderUpdate, Result
+from market_maker.core.events import OrderUpdate, RejectReason, Result
 from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import HaltReason
 from market_maker.ledger.reconcile import (
@@ -93,7 +94,10 @@ class Reconciler:
             strategy.clear(HaltReason.SYNCING, now_ns)
 
     async def cancel_ours(self) -> bool:
-        """Ask for every order to be cancelled; True on positive evidence that it was done."""
+        """Ask for every order to be cancelled; True on positive evidence that it was done.
+
+        Where a mass cancel fails, each order is cancelled by itself.
+        """
         wait_ns = self._strategy.cancel_all(self._clock.now_ns())
         for _ in range(_LANE_TRIES):
             if not wait_ns:
@@ -103,7 +107,38 @@ class Reconciler:
         if wait_ns:
             return False
         outcome = await self._executor.cancel_all()
-        return outcome.result is Result.ACCEPTED
+        if outcome.result is Result.ACCEPTED:
+            return True
+        return outcome.reason is not RejectReason.RATE_LIMIT and await self._cancel_each()
+
+    async def _cancel_each(self) -> bool:
+        """Cancel one by one what we know of and what the venue lists; True if all of it is gone."""
+        ledger = self._strategy.parts.ledger
+        known = {record.client_id: record.venue_id for record in ledger.live_orders()}
+        listed, gone = await asyncio.gather(self._list_ours(), self._cancel_these(known))
+        if listed is None:
+            return False
+        others = {client_id: listed[client_id] for client_id in listed if client_id not in known}
+        return await self._cancel_these(others) and gone
+
+    async def _cancel_these(self, venue_ids: Mapping[str, str]) -> bool:
+        now_ns = self._clock.now_ns()
+        requests = [self._strategy.cancel(*ids, now_ns) for ids in venue_ids.items()]
+        sent = (self._executor.cancel(request) for request in requests if request is not None)
+        outcomes = await asyncio.gather(*sent)
+        return None not in requests and all(
+            outcome.result is Result.ACCEPTED or outcome.reason is RejectReason.UNKNOWN_ORDER
+            for outcome in outcomes
+        )
+
+    async def _list_ours(self) -> dict[str, str] | None:
+        """Client and venue id of each order of ours that rests; None where there was no answer."""
+        try:
+            orders = await self._queries.ask(self._venue.open_orders)
+        except QueryFailedError:
+            return None
+        ledger = self._strategy.parts.ledger
+        return {o.client_id: o.venue_id for o in orders if ledger.is_ours(o.client_id)}
 
     async def check(self) -> bool:
         """One periodic pass; True if books agree, False if something is still open or failed."""
@@ -118,12 +153,7 @@ class Reconciler:
 
     async def nothing_rests(self) -> bool:
         """Whether the venue shows no open order of ours; False where it gave no answer."""
-        try:
-            orders = await self._queries.ask(self._venue.open_orders)
-        except QueryFailedError:
-            return False
-        ledger = self._strategy.parts.ledger
-        return not any(ledger.is_ours(order.client_id) for order in orders)
+        return await self._list_ours() == {}
 
     async def position(self) -> int:
         """The venue's position; raises QueryFailedError where it gave no answer."""

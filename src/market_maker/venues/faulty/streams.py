@@ -79,11 +79,13 @@ class FaultyStreams:
             self._cut[feed] = None
             self._pass(FeedStatus(0, feed, up=False, detail=detail))
 
-    def restore(self, feed: Feed) -> None:
-        """Bring a lost connection back; market data needs a new snapshot as well."""
-        if feed in self._cut:
-            del self._cut[feed]
-            self._pass(FeedStatus(0, feed, up=True))
+    def restore(self, feed: Feed) -> bool:
+        """Bring a connection back if it was lost; market data then needs a new snapshot as well."""
+        if feed not in self._cut:
+            return False
+        del self._cut[feed]
+        self._pass(FeedStatus(0, feed, up=True))
+        return True
 
     def silence(self, feed: Feed, *, silent: bool) -> None:
         """Let a connection look open although nothing comes."""

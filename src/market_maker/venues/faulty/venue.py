@@ -121,9 +121,8 @@ class FaultyVenue:
         """Bring cut feeds back, market data with a new snapshot."""
         if self.streams is None:
             return
-        for feed in feeds:
-            self.streams.restore(feed)
-        if any(feed is not Feed.PRIVATE for feed in feeds):
+        back = [feed for feed in feeds if self.streams.restore(feed)]
+        if any(feed is not Feed.PRIVATE for feed in back):
             await self._inner.resubscribe()
 
     def detach(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
