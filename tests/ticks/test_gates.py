@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_maker.core.instrument import NANOS
+from market_maker.kernels.gate import watch
 from market_maker.ticks.columns import COLUMNS, LAST, UNNUMBERED, Kind, Ticks, joined
 from market_maker.ticks.findings import MEANINGS, Finding, Verdict, Weight
 from market_maker.ticks.quality import Quality, quality_of
@@ -343,3 +344,11 @@ def test_findings_say_when() -> None:
     assert item.end_ns - item.begin_ns == pytest.approx(12 * NANOS, abs=NANOS // 5)
     assert item.share == pytest.approx(12 / 90, abs=0.01)
     assert [span.size for span in item.spans] == [item.end_ns - item.begin_ns]
+
+
+def test_the_kernel_does_what_its_python_text_says() -> None:
+    ticks = picked(good_recording(), slice(0, 600))
+    compiled = gate_over(ticks, TICK, LOT)
+    plain = StreamGate(TICK, LOT, int(ticks.recv_ns[0]), int(ticks.recv_ns[-1] - ticks.recv_ns[0]))
+    plain.watch(ticks, kernel=watch.py_func)
+    assert np.array_equal(plain.sums().state, compiled.sums().state)

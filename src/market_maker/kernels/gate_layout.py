@@ -58,18 +58,21 @@ N_FEEDS = 5
     BRIDGES,
     UNPROVEN,
     DATED,
+    BASE_LATENCY,
     SAME_CLOCK,
     FIRST_MESSAGE,
     ROW,
     ROW_ENDS_NS,
-) = range(39)
+) = range(40)
 SINCE = 40
 """First of the moments since when each condition holds, 0 while it does not."""
 LAST_NS = SINCE + 8
 """First of the moments at which each feed last spoke, 0 before."""
 LAST_VENUE = LAST_NS + N_FEEDS
 LAST_HASH = LAST_VENUE + N_FEEDS
-COUNT_OF = LAST_HASH + N_FEEDS
+NEGATIVE_OF = LAST_HASH + N_FEEDS
+"""Messages received before they were sent: of the book, of trades."""
+COUNT_OF = NEGATIVE_OF + 2
 """First of the counts of messages by kind."""
 N_STATE = COUNT_OF + 9
 
@@ -149,7 +152,7 @@ FOUND_WIDTH = 7
 SPANS = FOUND + N_FOUND * FOUND_WIDTH
 SPAN_WIDTH = 3
 LATENCIES = SPANS + N_FOUND * N_KEPT * SPAN_WIDTH
-"""Of the book, then of trades."""
+"""Of the book, then of trades; relative to the first of all, so that no offset of clocks coarsens them."""
 GAPS = LATENCIES + 2 * N_BUCKETS
 SUMMED = GAPS + N_FEEDS * N_BUCKETS
 """Up to here the state is what a result is made of."""

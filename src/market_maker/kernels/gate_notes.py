@@ -141,10 +141,13 @@ def dated(state: Ints, feed: int, venue: int) -> None:
     """Compare both clocks of the present message."""
     now = state[at.RECV]
     late = min(max(now - venue, -at.FAR), at.FAR)
+    if state[at.DATED] == 0:
+        state[at.BASE_LATENCY] = late
     state[at.DATED] += 1
     state[at.SAME_CLOCK] += late == 0
-    of_trades = at.N_BUCKETS if feed == at.TRADE_FEED else 0
-    state[at.LATENCIES + of_trades + bucket(late)] += 1
+    of_trades = 1 if feed == at.TRADE_FEED else 0
+    state[at.LATENCIES + of_trades * at.N_BUCKETS + bucket(late - state[at.BASE_LATENCY])] += 1
+    state[at.NEGATIVE_OF + of_trades] += late < 0
     row = state[at.ROW]
     if state[row + at.T_LATENCIES] == 0:
         state[row + at.T_LATENCY_MIN] = late

@@ -61,7 +61,7 @@ def short(value: float, step: float = 0.0) -> str:
         return "0"
     size = abs(value)
     for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if size >= scale and size >= 1e4 and step >= scale / 100:
+        if size >= scale and size >= 1e4 and step >= scale / 2:
             return f"{value / scale:.6g}{letter}"
     if step:
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))

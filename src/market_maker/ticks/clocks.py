@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_maker.core.instrument import NANOS
-from market_maker.kernels.gate_layout import HALF, N_BUCKETS, bucket_value
+from market_maker.kernels.gate_layout import N_BUCKETS, bucket_value
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -57,14 +57,19 @@ class Clocks(msgspec.Struct, frozen=True, kw_only=True):
     jumps: tuple[Jump, ...] = ()
 
 
-def quantiles(histogram: Ints) -> Latencies:
-    """A histogram in figures."""
+def bucket_values() -> Floats:
+    """The middle of every bucket of a histogram, in ns."""
+    return _VALUES
+
+
+def quantiles(histogram: Ints, base_ns: int = 0, negative: int = 0) -> Latencies:
+    """A histogram of differences from `base_ns` in figures."""
     total = int(histogram.sum())
     if not total:
         return Latencies()
     reached = np.cumsum(histogram)
     least, median, p99, most = (
-        float(_VALUES[int(np.searchsorted(reached, rank))])
+        base_ns + float(_VALUES[int(np.searchsorted(reached, rank))])
         for rank in (1, (total + 1) // 2, max(1, round(0.99 * total)), total)
     )
     return Latencies(
@@ -73,7 +78,7 @@ def quantiles(histogram: Ints) -> Latencies:
         median_ns=median,
         p99_ns=p99,
         most_ns=most,
-        negative=int(histogram[:HALF].sum()),
+        negative=negative,
     )
 
 

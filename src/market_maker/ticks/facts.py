@@ -35,6 +35,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the time with a book that could be quoted on."""
     spread: float
     """Mean over that time, in quanta of price."""
+    last_mid2: int
+    """Of the last interval that had one, in half quanta."""
     book_latency: Latencies
     trade_latency: Latencies
     clocks: Clocks
@@ -46,6 +48,9 @@ def facts_of(sums: Sums) -> Facts:
     count = state[at.COUNT_OF : at.N_STATE].tolist()
     length = max(sums.end_ns - sums.start_ns, 1)
     valid = int(table[:, at.T_VALID_NS].sum())
+    base_ns, negative = int(state[at.BASE_LATENCY]), state[at.NEGATIVE_OF : at.COUNT_OF].tolist()
+    latencies = [quantiles(sums.latencies[i], base_ns, negative[i]) for i in range(2)]
+    mids = table[table[:, at.T_MID2] > 0, at.T_MID2]
     dated = table[:, at.T_LATENCIES] > 0
     times = sums.start_ns + np.flatnonzero(dated) * sums.interval_ns
     return Facts(
@@ -61,8 +66,9 @@ def facts_of(sums: Sums) -> Facts:
         bridges=int(state[at.BRIDGES]),
         valid_share=valid / length,
         spread=float(table[:, at.T_SPREAD].sum()) / valid if valid else 0.0,
-        book_latency=quantiles(sums.latencies[0]),
-        trade_latency=quantiles(sums.latencies[1]),
+        last_mid2=int(mids[-1]) if len(mids) else 0,
+        book_latency=latencies[0],
+        trade_latency=latencies[1],
         clocks=clocks_of(times.astype(np.int64), table[dated, at.T_LATENCY_MIN]),
     )
 

@@ -67,7 +67,11 @@ def _counted(
         yield Found(
             finding=finding,
             weight=weight,
-            text=text.format(n=count - less, worst=int(sums.found[what, at.WORST])),
+            text=text.format(
+                n=count - less,
+                s="s" if count - less > 1 else "",
+                worst=int(sums.found[what, at.WORST]),
+            ),
             count=count - less,
             share=share,
             begin_ns=begin,
@@ -112,7 +116,7 @@ def _book(sums: Sums, facts: Facts) -> Iterator[Found]:
         sums,
         at.BRIDGE_BROKEN,
         Finding.BRIDGE_BROKEN,
-        "{n:,} times the first changes after a snapshot did not follow on it",
+        "{n:,} time{s} the first changes after a snapshot did not follow on it",
         Weight.WARNING,
     )
 
@@ -123,32 +127,32 @@ def _sequence(sums: Sums, facts: Facts) -> Iterator[Found]:
         sums,
         at.GAP,
         Finding.SEQUENCE_GAP,
-        "{n:,} times messages were missing, up to {worst:,} numbers at once",
+        "{n:,} time{s} messages were missing, up to {worst:,} numbers at once",
         Weight.WARNING,
     )
     doubled = int(sums.found[at.DUPLICATE, at.COUNT])
     share = doubled / max(facts.messages, 1)
     weight = Weight.FAILURE if share > 0.2 else Weight.WARNING
-    text = f"{{n:,}} messages came twice ({share:.2%})"
+    text = f"{{n:,}} message{{s}} came twice ({share:.2%})"
     yield from _counted(sums, at.DUPLICATE, Finding.DUPLICATE, text, weight, share=share)
     yield from _counted(
         sums,
         at.OLD,
         Finding.OUT_OF_SEQUENCE,
-        "{n:,} messages of the book were older than what was known, by up to {worst:,} numbers",
+        "{n:,} message{s} of the book were older than what was known, by up to {worst:,} numbers",
         Weight.WARNING,
         less=doubled,
     )
     repeats = int(sums.found[at.REPEAT, at.COUNT])
     share = repeats / max(facts.book_messages + facts.snapshots + facts.best_quotes, 1)
     weight = Weight.WARNING if share > 0.05 else Weight.REMARK
-    text = f"{{n:,}} messages of the book repeat the one before ({share:.2%})"
+    text = f"{{n:,}} message{{s}} of the book repeat the one before ({share:.2%})"
     yield from _counted(sums, at.REPEAT, Finding.REPEAT, text, weight, share=share)
     yield from _counted(
         sums,
         at.MISMATCH,
         Finding.SNAPSHOT_MISMATCH,
-        "{n:,} snapshots differ from the book that changes had made, in up to {worst:,} levels",
+        "{n:,} snapshot{s} differ from the book that changes had made, in up to {worst:,} levels",
         Weight.WARNING,
     )
 
@@ -172,29 +176,29 @@ def _lasting(sums: Sums, facts: Facts) -> Iterator[Found]:
             begin, end = int(sums.found[what, at.BEGIN_NS]), int(sums.found[what, at.END_NS])
             if begin == facts.begin_ns and end - begin == total and total < _START_NS:
                 weight = Weight.REMARK
-        text = f"{words} for {seconds(total)} ({share:.2%} of the time) in {{n:,}} spells"
+        text = f"{words} for {seconds(total)} ({share:.2%} of the time) in {{n:,}} spell{{s}}"
         yield from _counted(sums, what, finding, text, weight, share=share)
 
 
 def _values(sums: Sums, facts: Facts) -> Iterator[Found]:
     """Rows that cannot be true, or lie badly."""
     yield from _counted(
-        sums, at.BAD_VALUE, Finding.BAD_VALUE, "{n:,} rows with impossible values", Weight.FAILURE
+        sums, at.BAD_VALUE, Finding.BAD_VALUE, "{n:,} row{s} with impossible values", Weight.FAILURE
     )
     share = int(sums.found[at.OFF_GRID, at.COUNT]) / max(facts.rows, 1)
     yield from _counted(
         sums,
         at.OFF_GRID,
         Finding.OFF_GRID,
-        f"{{n:,}} rows ({share:.3%}) off the tick or lot",
+        f"{{n:,}} row{{s}} ({share:.3%}) off the tick or lot",
         Weight.FAILURE if share > 0.01 else Weight.WARNING,
         share=share,
     )
     yield from _counted(
-        sums, at.ZERO_TRADE, Finding.ZERO_TRADE, "{n:,} trades of size 0", Weight.WARNING
+        sums, at.ZERO_TRADE, Finding.ZERO_TRADE, "{n:,} trade{s} of size 0", Weight.WARNING
     )
     yield from _counted(
-        sums, at.CUT, Finding.TORN_MESSAGE, "{n:,} messages without an end", Weight.WARNING
+        sums, at.CUT, Finding.TORN_MESSAGE, "{n:,} message{s} without an end", Weight.WARNING
     )
     if sums.state[at.IN_MESSAGE]:
         yield _warning(
@@ -208,7 +212,7 @@ def _values(sums: Sums, facts: Facts) -> Iterator[Found]:
         sums,
         at.FEED_DOWN,
         Finding.FEED_DOWN,
-        "{n:,} times the recorder lost a feed",
+        "{n:,} time{s} the recorder lost a feed",
         Weight.WARNING,
     )
 
@@ -220,7 +224,7 @@ def _order(sums: Sums, _facts: Facts) -> Iterator[Found]:
         sums,
         at.OUT_OF_ORDER,
         Finding.OUT_OF_ORDER,
-        f"{{n:,}} messages before the one that came first, by up to {seconds(back)}",
+        f"{{n:,}} message{{s}} before the one that came first, by up to {seconds(back)}",
         Weight.FAILURE,
     )
     back = int(sums.found[at.VENUE_BACK, at.WORST])
@@ -228,7 +232,7 @@ def _order(sums: Sums, _facts: Facts) -> Iterator[Found]:
         sums,
         at.VENUE_BACK,
         Finding.VENUE_TIME_BACK,
-        f"{{n:,}} times the venue's clock ran back within a feed, by up to {seconds(back)}",
+        f"{{n:,}} time{{s}} the venue's clock ran back within a feed, by up to {seconds(back)}",
         Weight.WARNING,
     )
 
@@ -326,7 +330,7 @@ def _silence(
     yield Found(
         finding=finding,
         weight=Weight.FAILURE if failed else Weight.WARNING,
-        text=f"{words} for {least}{seconds(total)} ({share:.2%} of the time) in {least}{len(spans)} holes, the longest "
+        text=f"{words} for {least}{seconds(total)} ({share:.2%} of the time) in {least}{len(spans)} hole{'s' if len(spans) > 1 else ''}, the longest "
         f"of {seconds(longest.size)}",
         count=len(spans),
         share=share,

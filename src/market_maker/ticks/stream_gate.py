@@ -6,6 +6,7 @@ what the whole gives, and looking at the result changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, cast
 
 import numpy as np
@@ -50,9 +51,9 @@ class StreamGate:
         state[at.START_NS] = max(1, start_ns)
         state[at.RESET] = 1
 
-    def watch(self, ticks: Ticks) -> None:
+    def watch(self, ticks: Ticks, kernel: Callable[..., None] = watch) -> None:
         """Look at more rows."""
-        watch(
+        kernel(
             self._kernel_state,
             self._book,
             self._spare,
@@ -119,7 +120,7 @@ class Sums:
 
 _COUNTERS: Final = (
     (at.ROWS, at.FIRST_MESSAGE),
-    (at.COUNT_OF, at.SUMMED),
+    (at.NEGATIVE_OF, at.SUMMED),
     (at.TABLE, None),
 )
 
