@@ -11,6 +11,7 @@ from static_venue import StaticVenue
 
 from market_maker.app.virtual import VirtualRun
 from market_maker.core.errors import ExitCode
+from market_maker.core.events import OrderState, OrderUpdate, RequestKind, RequestOutcome, Result
 from market_maker.venues.base import Venue
 
 EAGER = {
@@ -96,5 +97,49 @@ def test_every_wake_up_reaches_every_level_once() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert all(strategy.noted[level] is not noted[level] for level in strategy.levels)
+
+    drive(work)
+
+
+def test_a_confirmation_prices_nothing_anew_and_its_repetition_wakes_nobody() -> None:
+    async def work(run: VirtualRun, venue: StaticVenue) -> None:
+        strategy = bot_of(run).strategy
+        venue.move(1)
+        await asyncio.sleep(0.001)
+        assert [kind for _, kind, _ in venue.actions] == ["amend", "amend"]
+        ladder, version = strategy.quotes.ladder, strategy.signal.version
+        order = next(iter(venue.orders.values()))
+        record = strategy.parts.ledger.order(order.client_id)
+        assert record is not None
+        answer = RequestOutcome(
+            recv_ns=run.clock.now_ns(),
+            kind=RequestKind.AMEND,
+            client_id=order.client_id,
+            result=Result.ACCEPTED,
+            price=record.alt_price,
+            qty=order.qty,
+        )
+        strategy.step(answer)
+        assert strategy.signal.version > version
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert strategy.quotes.ladder is ladder
+
+        told = OrderUpdate(
+            recv_ns=run.clock.now_ns(),
+            venue_ns=run.clock.now_ns(),
+            client_id=order.client_id,
+            venue_id="",
+            state=OrderState.OPEN,
+            side=order.side,
+            price=answer.price,
+            qty=order.qty,
+            filled=0,
+        )
+        strategy.step(told)
+        version = strategy.signal.version
+        strategy.step(told)
+        assert strategy.signal.version == version
+        await asyncio.sleep(1.5)
 
     drive(work)

@@ -1,7 +1,8 @@
 """How fast seeds run with every invariant checked before every event.
 
-A bot that follows each tick, in the weather of a few seeds and without faults, so that neither
-halts nor crashes make it cheaper. Rates are printed beside the speed: they are what it costs.
+The default ladder in a market that moves, quoted by a bot that follows each tick: some fifty
+market events and twenty orders a second, in the weather of a few seeds and without faults, so that
+neither halts nor crashes make it cheaper. The rates are printed beside the speed.
 """
 
 import time
@@ -12,11 +13,12 @@ from market_maker.app.simulation.seed_run import Options, SeedRun
 from market_maker.config.schema import Settings
 
 _SEEDS = (4, 5, 9)
-_DURATION_S = 120.0
+_DURATION_S = 60.0
+_REPEATS = 3
 _RESTLESS = Settings.model_validate(
     {
         "quoting": {
-            "ladder": {"levels": 5, "order_size_quote": 150.0},
+            "ladder": {"order_size_quote": 150.0},
             "pipeline": {
                 "tolerance_ticks": 0,
                 "tolerance_bps": 0,
@@ -26,7 +28,13 @@ _RESTLESS = Settings.model_validate(
             },
         },
         "risk": {"requests_per_window": 60, "max_position_notional_quote": 4_000},
-        "venue": {"simulated": {"order_rate_per_s": 100, "order_burst": 200}},
+        "venue": {
+            "simulated": {
+                "order_rate_per_s": 100,
+                "order_burst": 200,
+                "market": {"news_per_s": 6.0, "public_lag_s": 0.05, "volatility_bps": 4.2},
+            }
+        },
     }
 )
 
@@ -35,17 +43,17 @@ def rows() -> list[Row]:
     """Simulated seconds in a second, with the rates at which events and orders came."""
     options = Options(settings=_RESTLESS, markets=("SOL-USD",), faults=(), duration_s=_DURATION_S)
     SeedRun(_SEEDS[0], options).run()
-    best, events, orders, simulated_s = 0.0, 0, 0, 0.0
-    for seed in _SEEDS:
-        began_s = time.process_time()
-        report = SeedRun(seed, options).run()
-        speed = report.simulated_s / (time.process_time() - began_s)
-        assert not report.broken, report.violations
-        best = max(best, speed)
-        events += report.events
-        orders += report.orders
-        simulated_s += report.simulated_s
-    rates = (
-        f"{events / simulated_s:.0f} events/s, {orders / simulated_s:.0f} orders/s, 2 x 5 levels"
-    )
-    return [Row("simulation, every invariant on", best, "x real time", 150, rates, at_most=False)]
+    speed, rates = max(_measure(options) for _ in range(_REPEATS))
+    return [Row("simulation, every invariant on", speed, "x real time", 150, rates, at_most=False)]
+
+
+def _measure(options: Options) -> tuple[float, str]:
+    began_s = time.process_time()
+    reports = [SeedRun(seed, options).run() for seed in _SEEDS]
+    took_s = time.process_time() - began_s
+    assert not any(report.broken for report in reports)
+    simulated_s = sum(report.simulated_s for report in reports)
+    market_events = sum(report.market_events for report in reports) / simulated_s
+    orders = sum(report.orders for report in reports) / simulated_s
+    rates = f"{market_events:.0f} market events/s, {orders:.0f} orders/s, 2 x 3 levels"
+    return simulated_s / took_s, rates

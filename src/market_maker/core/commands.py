@@ -10,10 +10,12 @@ from enum import StrEnum
 
 import msgspec
 
+from market_maker.core.enums import plain_members
 from market_maker.core.events import RequestKind
 from market_maker.core.side import Side
 
 
+@plain_members
 class TimeInForce(StrEnum):
     """How long an order may rest."""
 

@@ -12,9 +12,11 @@ from enum import StrEnum
 
 import msgspec
 
+from market_maker.core.enums import plain_members
 from market_maker.core.side import Side
 
 
+@plain_members
 class Feed(StrEnum):
     """Streams whose health is tracked one by one."""
 
@@ -25,6 +27,7 @@ class Feed(StrEnum):
     BEST = "best"
 
 
+@plain_members
 class OrderState(StrEnum):
     """What a venue says about an order."""
 
@@ -35,6 +38,7 @@ class OrderState(StrEnum):
     EXPIRED = "expired"
 
 
+@plain_members
 class Liquidity(StrEnum):
     """Whether a fill rested or took."""
 
@@ -42,6 +46,7 @@ class Liquidity(StrEnum):
     TAKER = "taker"
 
 
+@plain_members
 class RequestKind(StrEnum):
     """What we asked of the venue."""
 
@@ -50,6 +55,7 @@ class RequestKind(StrEnum):
     CANCEL = "cancel"
 
 
+@plain_members
 class Result(StrEnum):
     """The three outcomes of a request; accepted and rejected need positive evidence."""
 
@@ -58,6 +64,7 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
+@plain_members
 class RejectReason(StrEnum):
     """Why a venue refused or ended an order, mapped from its own codes by an allowlist."""
 

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
+from market_maker.core.enums import plain_members
+
 MONEY_SCALE = 10**18
 """Money is an integer count of 1e-18 of the settlement currency."""
 
@@ -23,6 +25,7 @@ UNITS = ("kind", "base", "quote", "settle", "price_quantum", "qty_quantum", "con
 """What books count in, as far as an instrument says it; its rules are everything else."""
 
 
+@plain_members
 class InstrumentKind(StrEnum):
     """How a position is valued and what backs it."""
 

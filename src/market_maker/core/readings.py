@@ -10,9 +10,11 @@ from enum import StrEnum
 
 import msgspec
 
+from market_maker.core.enums import plain_members
 from market_maker.core.reasons import Zone
 
 
+@plain_members
 class Regime(StrEnum):
     """Volatility classes."""
 
@@ -22,6 +24,7 @@ class Regime(StrEnum):
     EXTREME = "extreme"
 
 
+@plain_members
 class Direction(StrEnum):
     """Trend direction."""
 

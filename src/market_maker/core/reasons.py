@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from market_maker.core.enums import plain_members
 
+
+@plain_members
 class BookVerdict(StrEnum):
     """Whether a book may be priced from."""
 
@@ -21,6 +24,7 @@ class BookVerdict(StrEnum):
     STALE = "stale"
 
 
+@plain_members
 class Refusal(StrEnum):
     """Why the risk manager refused an order."""
 
@@ -47,6 +51,7 @@ class Refusal(StrEnum):
     FEES_UNKNOWN = "fees_unknown"
 
 
+@plain_members
 class Zone(StrEnum):
     """Inventory zone by share of the tightest binding limit."""
 
@@ -56,6 +61,7 @@ class Zone(StrEnum):
     OVER = "over"
 
 
+@plain_members
 class DecisionReason(StrEnum):
     """Why a level did what it did; one per decision."""
 
@@ -88,6 +94,7 @@ class DecisionReason(StrEnum):
     VENUE_REJECTED = "venue_rejected"
 
 
+@plain_members
 class Resting(StrEnum):
     """What a halt does to resting orders."""
 
@@ -95,6 +102,7 @@ class Resting(StrEnum):
     CANCEL = "cancel"
 
 
+@plain_members
 class HaltReason(StrEnum):
     """Why the gate is closed. Each declares resting orders' fate and what clears it."""
 
@@ -158,6 +166,7 @@ _CLEARS = {
 }
 
 
+@plain_members
 class KillReason(StrEnum):
     """What engaged the kill switch."""
 
@@ -173,6 +182,7 @@ class KillReason(StrEnum):
     INVARIANT = "invariant"
 
 
+@plain_members
 class BotState(StrEnum):
     """Where a market's bot is in its life."""
 

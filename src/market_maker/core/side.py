@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from market_maker.core.enums import plain_members
 
+
+@plain_members
 class Side(IntEnum):
     """Side of an order or of a trade's aggressor; the value is its sign."""
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from market_maker.core.commands import LevelId
+from market_maker.core.enums import plain_members
 from market_maker.core.events import (
     Fill,
     Liquidity,
@@ -28,6 +29,7 @@ from market_maker.ledger.orders import OrderRecord, Orders
 from market_maker.ledger.refusals import proved_by
 
 
+@plain_members
 class AnomalyKind(StrEnum):
     """Reports that should not happen; counted, logged, some halt quoting."""
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from market_maker.core.enums import plain_members
 from market_maker.core.events import Fill, FundingPayment, Payment
 
 MAX_PARKED = 1000
 """Fills that may wait for their order; beyond this the oldest stay unattributed."""
 
 
+@plain_members
 class Verdict(Enum):
     """What to do with a reported execution."""
 

@@ -15,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from market_maker.core.enums import plain_members
 from market_maker.core.errors import LifecycleError
 
 
+@plain_members
 class OrderStatus(StrEnum):
     """Where an order is in its life, as far as we can prove."""
 
@@ -33,6 +35,7 @@ class OrderStatus(StrEnum):
     ABSENT = "absent"
 
 
+@plain_members
 class OrderEvent(StrEnum):
     """What can happen to an order."""
 

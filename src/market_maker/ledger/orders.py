@@ -180,7 +180,8 @@ class Orders:
         """What rests in the book, per side and price."""
         levels: dict[tuple[Side, int], int] = {}
         for record in self._live.values():
-            if record.acked and (remaining := record.remaining):
+            remaining = record.qty - max(record.seen, record.cumulative)
+            if record.acked and remaining > 0:
                 key = (record.side, record.price)
                 levels[key] = levels.get(key, 0) + remaining
         return levels

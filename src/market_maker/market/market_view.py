@@ -10,6 +10,8 @@ import msgspec
 
 from market_maker.core.reasons import BookVerdict
 
+_VALID = BookVerdict.VALID
+
 
 class MarketView(msgspec.Struct, frozen=True, gc=False):
     """Top of book and depth after one event.
@@ -45,4 +47,4 @@ class MarketView(msgspec.Struct, frozen=True, gc=False):
     @property
     def valid(self) -> bool:
         """Whether quotes may be priced from this view."""
-        return self.verdict is BookVerdict.VALID
+        return self.verdict is _VALID

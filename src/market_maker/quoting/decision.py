@@ -6,9 +6,11 @@ from enum import StrEnum
 
 import msgspec
 
+from market_maker.core.enums import plain_members
 from market_maker.core.reasons import DecisionReason
 
 
+@plain_members
 class RestingState(StrEnum):
     """What is known about a level's order."""
 
@@ -31,6 +33,7 @@ class RestingOrder(msgspec.Struct, frozen=True, gc=False):
     state: RestingState = RestingState.RESTING
 
 
+@plain_members
 class Action(StrEnum):
     """What a level does next.
 

@@ -15,6 +15,9 @@ from market_maker.core.side import Side
 from market_maker.market.market_view import MarketView
 
 _BPS = 1e4
+# Named once: they are compared on every decision.
+_TOO_TIGHT = DecisionReason.SPREAD_TOO_TIGHT
+_IMBALANCE = DecisionReason.IMBALANCE
 
 
 class Gates:
@@ -56,14 +59,14 @@ class Gates:
             return DecisionReason.COUNTER_TREND
         least = config.min_spread_bps
         if least:
-            if self.reason is DecisionReason.SPREAD_TOO_TIGHT:
+            if self.reason is _TOO_TIGHT:
                 least *= 1.0 + config.gate_hysteresis
             bid, ask = view.best_bid, view.best_ask
             if (ask - bid) * 2.0 * _BPS < least * (bid + ask):
-                return DecisionReason.SPREAD_TOO_TIGHT
+                return _TOO_TIGHT
         most = config.imbalance_limit
-        if self.reason is DecisionReason.IMBALANCE:
+        if self.reason is _IMBALANCE:
             most *= 1.0 - config.gate_hysteresis
         imbalance = readings.fair.book_imbalance
         against = -imbalance if self._buys else imbalance
-        return DecisionReason.IMBALANCE if against > most else None
+        return _IMBALANCE if against > most else None

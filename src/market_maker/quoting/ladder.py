@@ -27,6 +27,8 @@ PART_NAMES = (
 )
 """The parts of a level, in the order of `LevelTarget.parts`."""
 
+_BUY = Side.BUY
+
 MICRO = 1_000_000
 """Micro-quanta in one price quantum."""
 
@@ -71,4 +73,4 @@ class Ladder(msgspec.Struct, frozen=True):
         half = len(self.targets) // 2
         if not 0 <= level.index < half:
             raise IndexError(f"{level} of a ladder of {half}")
-        return self.targets[level.index if level.side is Side.BUY else half + level.index]
+        return self.targets[level.index if level.side is _BUY else half + level.index]

@@ -108,7 +108,8 @@ class PricingEngine:
         levels = config.levels
         self._width = levels
         self._levels = tuple(LevelId(side, i) for side in Side for i in range(levels))
-        self._starts = tuple((level, n * _OUT_WIDTH) for n, level in enumerate(self._levels))
+        starts = tuple((level, n * _OUT_WIDTH) for n, level in enumerate(self._levels))
+        self._starts = (starts[:levels], starts[levels:])
         cells = kernel.ROWS_START + 2 * kernel.ROW_COUNT * levels
         self._pack = Struct(f"={cells}d")
         self._in = bytearray(self._pack.size)
@@ -309,28 +310,26 @@ class PricingEngine:
     def _targets(self, buy: _SideTerms, sell: _SideTerms, position: int) -> tuple[LevelTarget, ...]:
         cells = self._unpack.unpack(self._out)
         targets = []
-        terms = buy
-        for level, start in self._starts:
-            if level.side is Side.SELL:
-                terms = sell
-            blocked = terms.block
-            code = cells[start + _CODE]
-            if blocked is None and code:
-                blocked = terms.silence if code == _NO_PRICE else _CODES[code]
-            targets.append(
-                LevelTarget(
-                    level,
-                    cells[start],
-                    cells[start + _QTY] if blocked is None else 0,
-                    blocked,
-                    cells[start + _PARTS : start + _OUT_WIDTH],
-                    cells[start + _EDGE],
-                    terms.priority,
-                    terms.reduce_only,
-                    terms.not_before_ns,
-                    position,
+        for terms, starts in zip((buy, sell), self._starts, strict=True):
+            for level, start in starts:
+                blocked = terms.block
+                code = cells[start + _CODE]
+                if blocked is None and code:
+                    blocked = terms.silence if code == _NO_PRICE else _CODES[code]
+                targets.append(
+                    LevelTarget(
+                        level,
+                        cells[start],
+                        cells[start + _QTY] if blocked is None else 0,
+                        blocked,
+                        cells[start + _PARTS : start + _OUT_WIDTH],
+                        cells[start + _EDGE],
+                        terms.priority,
+                        terms.reduce_only,
+                        terms.not_before_ns,
+                        position,
+                    )
                 )
-            )
         return tuple(targets)
 
     def expected_adverse_bps(self, measured_bps: float, fills: int) -> float:

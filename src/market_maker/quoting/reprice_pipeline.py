@@ -31,6 +31,12 @@ _REPLACE_COST = 2.0
 _STATIC = Decision(Action.HOLD, DecisionReason.STATIC)
 _IN_FLIGHT = Decision(Action.WAIT, DecisionReason.IN_FLIGHT)
 _UNKNOWN = Decision(Action.WAIT, DecisionReason.UNKNOWN_OUTCOME)
+# Named once: they are compared on every decision.
+_RESTING = RestingState.RESTING
+_VALID = BookVerdict.VALID
+_WITHIN_TOLERANCE = DecisionReason.WITHIN_TOLERANCE
+
+_Known = tuple[LevelTarget, MarketView, Readings]
 
 
 class LevelMemory:
@@ -58,7 +64,7 @@ class LevelMemory:
         self.failure = DecisionReason.RISK_REFUSED
         self.detail = ""
         self.pause_until_ns = 0
-        self.settled: tuple[float, ...] | None = None
+        self.settled: _Known | None = None
         """What was known when the order last stood where its target said."""
 
 
@@ -107,10 +113,10 @@ class RepricePipeline:
         now_ns: int,
     ) -> Decision:
         """Decide one level's next action and count it as done."""
-        if resting is not None and resting.state is not RestingState.RESTING:
+        if resting is not None and resting.state is not _RESTING:
             return _UNKNOWN if resting.state is RestingState.UNKNOWN else _IN_FLIGHT
         memory = self._levels.get(target.level) or self._memory(target.level)
-        if view.verdict is not BookVerdict.VALID:
+        if view.verdict is not _VALID:
             return self._silence(memory, resting, DecisionReason.BOOK_INVALID, 0)
         # Gates see every decision, so that their dwell is right when a priority ends.
         gate = memory.gates.check(view, readings, now_ns)
@@ -123,7 +129,7 @@ class RepricePipeline:
             return self._place(target, memory, now_ns)
         if resting.price == target.price and self._size_fits(target, resting):
             memory.moving = False
-            memory.settled = _news(target, view, readings)
+            memory.settled = target, view, readings
             return _STATIC
         return self._move(target, resting, memory, view, readings, now_ns)
 
@@ -188,8 +194,11 @@ class RepricePipeline:
         """The order is not where or what it should be: act now, later, or not at all."""
         config = self._config
         urgent = self._is_urgent(target, resting, view)
-        news = _news(target, view, readings)
-        if not urgent and memory.settled == news and self._size_fits(target, resting):
+        if (
+            not urgent
+            and _no_news(memory.settled, target, view, readings)
+            and self._size_fits(target, resting)
+        ):
             memory.moving = False
             return _STATIC
         if not urgent:
@@ -258,7 +267,7 @@ class RepricePipeline:
             aged_ns = resting.placed_ns + int(self._age_ns * hurry)
             if now_ns < aged_ns:
                 memory.moving = False
-                return _hold(memory, DecisionReason.WITHIN_TOLERANCE, aged_ns)
+                return _hold(memory, _WITHIN_TOLERANCE, aged_ns)
         memory.moving = True
         # A move that was refused counts too, so that it is not tried on every event.
         last_ns = max(memory.moved_ns, resting.placed_ns)
@@ -271,13 +280,18 @@ class RepricePipeline:
         return None
 
 
-def _news(target: LevelTarget, view: MarketView, readings: Readings) -> tuple[float, ...]:
-    """What differs as soon as anything but the time has changed."""
+def _no_news(
+    settled: _Known | None, target: LevelTarget, view: MarketView, readings: Readings
+) -> bool:
+    """Whether nothing but the time has changed since then."""
+    if settled is None:
+        return False
+    then, seen, read = settled
     return (
-        view.version,
-        readings.intensity.market_orders,
-        readings.funding.rate_per_hour,
-        target.position,
+        seen.version == view.version
+        and read.intensity.market_orders == readings.intensity.market_orders
+        and read.funding.rate_per_hour == readings.funding.rate_per_hour
+        and then.position == target.position
     )
 
 

@@ -12,9 +12,11 @@ import math
 from collections import deque
 from enum import StrEnum
 
+from market_maker.core.enums import plain_members
 from market_maker.core.events import RequestKind
 
 
+@plain_members
 class Lane(StrEnum):
     """Classes of requests with a budget of their own."""
 

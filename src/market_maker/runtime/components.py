@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from market_maker.core.enums import plain_members
 from market_maker.ledger.ledger import Ledger
 from market_maker.market.market import Market
 from market_maker.quoting.decision import Decision
@@ -21,6 +22,7 @@ from market_maker.runtime.recorder import Recorder
 from market_maker.signals.signal_set import SignalSet
 
 
+@plain_members
 class Repair(StrEnum):
     """Work that needs the venue, asked for by synchronous code."""
 

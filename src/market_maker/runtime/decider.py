@@ -33,6 +33,9 @@ _HALTED_WAIT = Decision(Action.WAIT, DecisionReason.HALTED)
 _HALTED_KEEP = Decision(Action.HOLD, DecisionReason.HALTED)
 _HALTED_CANCEL = Decision(Action.CANCEL, DecisionReason.HALTED)
 _IN_FLIGHT = Decision(Action.WAIT, DecisionReason.IN_FLIGHT)
+# Named once: they are compared on every decision.
+_HOLD = Action.HOLD
+_WAIT = Action.WAIT
 
 _SWEPT = frozenset(
     {
@@ -82,7 +85,7 @@ class Decider:
         action, reason = decision.action, decision.reason
         command: _Command = None
         detail = decision.detail
-        if action is not Action.HOLD and action is not Action.WAIT:
+        if action is not _HOLD and action is not _WAIT:
             command, detail = self._command(level, decision, record, view, now_ns)
         noted = self.noted.get(level)
         # What was noted before is known, and its instant asked for already.

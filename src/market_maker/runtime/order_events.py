@@ -7,6 +7,8 @@ ours. Decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from market_maker.core.events import (
     BalanceReport,
     Fill,
@@ -27,13 +29,33 @@ from market_maker.ledger.evidence import Applied
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.ledger.orders import OrderRecord
 from market_maker.market.market_view import MarketView
-from market_maker.runtime.components import Components, Reports
+from market_maker.runtime.components import Components, Repair, Reports
+
+_RULE_BROKEN = frozenset({RejectReason.OFF_GRID, RejectReason.BELOW_MINIMUM})
+"""Refusals that say that the venue's rules may not be those that we know."""
 
 _ORDER_STATES = {
     OrderStatus.FILLED: OrderState.FILLED,
     OrderStatus.CANCELLED: OrderState.CANCELLED,
     OrderStatus.EXPIRED: OrderState.EXPIRED,
 }
+
+
+def repairs(event: PrivateEvent, applied: Applied) -> Iterator[tuple[Repair, str]]:
+    """What an event asks to be looked into, and why."""
+    if isinstance(event, RequestOutcome) and event.reason in _RULE_BROKEN:
+        yield Repair.RULES, event.reason.value
+    for anomaly in applied.anomalies:
+        yield Repair.RECONCILE, f"{anomaly.kind.value} {anomaly.client_id}"
+
+
+def is_confirmation(event: PrivateEvent, applied: Applied) -> bool:
+    """Whether an event only says that the venue did as asked, on which no price depends."""
+    if applied.fill is not None or applied.attributed:
+        return False
+    if isinstance(event, RequestOutcome):
+        return event.result is Result.ACCEPTED
+    return isinstance(event, OrderUpdate) and event.state is not OrderState.REJECTED
 
 
 class OrderEvents:

@@ -352,6 +352,9 @@ class SimLoop(Unworldly):
                 self._report(handle, error)
 
     def _run_shuffled_batch(self) -> None:
+        if len(self._ready) == 1:
+            self._run_batch()
+            return
         batch = list(self._ready)
         places = [place for place, handle in enumerate(batch) if _is_task_step(handle)]
         if len(places) > 1:

@@ -24,8 +24,8 @@ from market_maker.core.events import (
     FeedStatus,
     FundingUpdate,
     Heartbeat,
+    OrderUpdate,
     PrivateEvent,
-    RejectReason,
     RequestOutcome,
     Timer,
     TradePrint,
@@ -33,7 +33,7 @@ from market_maker.core.events import (
 )
 from market_maker.core.reasons import BookVerdict, BotState, HaltReason, Refusal
 from market_maker.core.versioned import VersionedSignal
-from market_maker.ledger.evidence import Applied
+from market_maker.ledger.evidence import NOTHING, Applied
 from market_maker.market.market_view import MarketView
 from market_maker.risk.account import Breach
 from market_maker.risk.order_checks import Refused
@@ -43,11 +43,8 @@ from market_maker.runtime.feed_watch import FeedFinding, FeedWatch
 from market_maker.runtime.findings import Findings
 from market_maker.runtime.halts import Halts
 from market_maker.runtime.journal_records import CallMade, ExitAsked, Reconfigured
-from market_maker.runtime.order_events import OrderEvents
+from market_maker.runtime.order_events import OrderEvents, is_confirmation, repairs
 from market_maker.runtime.quotes import Quotes
-
-_RULE_BROKEN = frozenset({RejectReason.OFF_GRID, RejectReason.BELOW_MINIMUM})
-"""Refusals that say that the venue's rules may not be those that we know."""
 
 
 class Strategy:
@@ -235,18 +232,18 @@ class Strategy:
             return  # every market reports it, one books it
         applied = self.parts.ledger.apply(event)
         self._orders.told(event)
-        if isinstance(event, RequestOutcome) and event.reason in _RULE_BROKEN:
-            self.ask(Repair.RULES, event.reason.value)
-        for anomaly in applied.anomalies:
-            self.ask(Repair.RECONCILE, f"{anomaly.kind.value} {anomaly.client_id}")
-        self._account(applied, now_ns)
+        for repair, detail in repairs(event, applied):
+            self.ask(repair, detail)
+        if applied is not NOTHING or not isinstance(event, OrderUpdate):
+            self._account(applied, now_ns, reprice=not is_confirmation(event, applied))
 
-    def _account(self, applied: Applied, now_ns: int) -> None:
+    def _account(self, applied: Applied, now_ns: int, *, reprice: bool = True) -> None:
         """Our orders changed: so may the book without them, the ladder and the levels."""
         self._orders.account(applied, self.view, now_ns)
         self._orders.subtract_own()
-        self._adopt(self.parts.market.view, now_ns)
-        self._refresh(now_ns)
+        if self._adopt(self.parts.market.view, now_ns) or reprice:
+            self.quotes.unpriced_ns = now_ns
+        self._wake(now_ns)
 
     def _refresh(self, now_ns: int) -> None:
         """Let the ladder be priced anew when the first level asks, and wake the levels."""

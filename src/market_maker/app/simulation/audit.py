@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from functools import partial
+from functools import cached_property, partial
 from typing import cast, get_args
 
 import msgspec
@@ -24,6 +24,7 @@ from market_maker.app.virtual import VirtualRun
 from market_maker.core.commands import Approved
 from market_maker.core.events import (
     BookDelta,
+    BookSnapshot,
     Event,
     Fill,
     RequestKind,
@@ -34,6 +35,7 @@ from market_maker.core.reasons import HaltReason
 from market_maker.core.side import Side
 from market_maker.core.units import Grid
 from market_maker.ledger.order_lifecycle import TERMINAL, OrderStatus
+from market_maker.ledger.orders import OrderRecord
 from market_maker.runtime.journal import DigestJournal
 from market_maker.runtime.journal_records import CallMade, GateChanged, Record
 from market_maker.runtime.market_bot import MarketBot
@@ -87,6 +89,7 @@ class Audit:
         self.violations: list[Violation] = []
         self.broken = 0
         self.events = 0
+        self.market_events = 0
         self.orders = 0
         self.began_s = 0.0
         self.taps: dict[str, MarketAudit] = {}
@@ -183,12 +186,12 @@ class MarketAudit:
         self._halts = HaltAudit(audit.run.settings)
         self._fills = FillAudit()
 
-    @property
+    @cached_property
     def bot(self) -> MarketBot:
-        """The market's own."""
+        """The market's own; asked for only once it is there."""
         return self.audit.run.bot.markets[self.symbol].bot
 
-    @property
+    @cached_property
     def strategy(self) -> Strategy:
         """The bot's."""
         return self.bot.strategy
@@ -210,6 +213,7 @@ class MarketAudit:
         """Judge the state that the event before left behind."""
         audit = self.audit
         audit.events += 1
+        audit.market_events += isinstance(event, BookDelta | BookSnapshot | TradePrint)
         if now_ns < self._last_ns:
             audit.fail("S17", f"{type(event).__name__} goes back in time")
         self._last_ns = now_ns
@@ -348,23 +352,18 @@ class MarketAudit:
         if record is None:
             audit.fail("S3", "not reserved", client_id)
             return
-        terms = (record.alt_price, record.alt_qty) if amends else (record.price, record.qty)
-        told = (order.token, order.side, order.level, order.price, order.qty)
-        booked = (record.token, record.side, record.level, *terms)
-        audit.expect(told == booked, "S3", f"sent {told}, approved {booked}", client_id)
-        sane = min(order.price, order.qty) > 0
-        on_grid = sane and Grid(self.instrument).on_grid(order.price, order.qty)
-        audit.expect(on_grid, "S10", f"{order.qty} @ {order.price} is off the grid", client_id)
+        self._check_terms(order, record)
         if order.post_only:
-            audit.expect(view.valid, "S10", f"priced from a {view.verdict} book", client_id)
+            audit.expect(view.valid, "S10", "not priced from a valid book", client_id)
             far = view.touch_ask if order.side is Side.BUY else view.touch_bid
-            passive = order.side * (order.price - far) < 0
-            audit.expect(passive, "S9", f"{order.price} crosses {far}", client_id)
+            if order.side * (order.price - far) >= 0:
+                audit.fail("S9", f"{order.price} crosses {far}", client_id)
             doubt = self.feeds.doubts_about_book(self.strategy, audit.run.clock.now_ns())
             audit.expect(not doubt, "S10", doubt, client_id)
         if not (order.reduce_only and order.level is None):
-            closed = ", ".join(parts.gate.reasons)
-            audit.expect(parts.gate.is_open, "S11", f"sent while halted: {closed}", client_id)
+            if not parts.gate.is_open:
+                closed = ", ".join(parts.gate.reasons)
+                audit.fail("S11", f"sent while halted: {closed}", client_id)
             killed = audit.run.bot.account.kill.engaged
             audit.expect(not killed, "S11", "sent while killed", client_id)
             unsynced = self.feeds.unsynced
@@ -376,6 +375,18 @@ class MarketAudit:
             held = -order.side * parts.ledger.position
             audit.expect(order.qty <= held, "S11", f"an exit of {order.qty} from {held}", client_id)
         self._judge_limit(order, enlarges=not amends or order.qty > record.qty)
+
+    def _check_terms(self, order: Approved, record: OrderRecord) -> None:
+        """What is sent is what was approved, and on the grid."""
+        amends = order.kind is RequestKind.AMEND
+        terms = (record.alt_price, record.alt_qty) if amends else (record.price, record.qty)
+        told = (order.token, order.side, order.level, order.price, order.qty)
+        booked = (record.token, record.side, record.level, *terms)
+        if told != booked:
+            self.audit.fail("S3", f"sent {told}, approved {booked}", order.client_id)
+        sane = min(order.price, order.qty) > 0
+        if not (sane and Grid(self.instrument).on_grid(order.price, order.qty)):
+            self.audit.fail("S10", f"{order.qty} @ {order.price} is off the grid", order.client_id)
 
     def _judge_limit(self, order: Approved, *, enlarges: bool) -> None:
         """S1: what is sent fits the limit in force, whatever else is under way."""

@@ -39,6 +39,10 @@ class HaltAudit:
     def neglected(self, strategy: Strategy, rates: RateBudget, now_ns: int) -> OrderRecord | None:
         """An order that rests on although the gate has long been closed for cancelling ones."""
         reasons = strategy.parts.gate.reasons
+        if not reasons:
+            self._last_ns = now_ns
+            self._open_ns.clear()
+            return None
         owed = any(reason.resting is Resting.CANCEL for reason in reasons)
         excused = any(reason in _SWEEPS for reason in reasons) or rates.wait_ns(Lane.CANCEL, now_ns)
         stood_still = now_ns - self._last_ns > NANOS  # events and timers are never so far apart

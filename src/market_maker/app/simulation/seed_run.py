@@ -85,6 +85,7 @@ class SeedReport(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     faults: dict[str, int]
     events: int
+    market_events: int
     orders: int
     fills: int
     digest: str
@@ -136,6 +137,7 @@ class SeedRun:
             seed=self._seed,
             faults={fault.value: n for fault, n in sorted(self._plan.injected.items())},
             events=audit.events,
+            market_events=audit.market_events,
             orders=audit.orders,
             fills=fills,
             digest=audit.digest(),

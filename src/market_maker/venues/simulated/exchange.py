@@ -250,8 +250,9 @@ class SimulatedExchange:
     def worst_case(self, symbol: str) -> tuple[int, int]:
         """Positions if every open buy, or every open sell, filled."""
         market = self._market(symbol)
-        qty, records = market.line.qty, market.records
-        return qty + records.resting(Side.BUY), qty - records.resting(Side.SELL)
+        qty = market.line.qty
+        buys, sells = market.records.totals()
+        return qty + buys, qty - sells
 
     def best(self, symbol: str) -> tuple[int, int]:
         """Best bid and ask, 0 where a side is empty."""

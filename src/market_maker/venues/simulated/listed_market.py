@@ -358,16 +358,15 @@ class ListedMarket:
     def _sync(self, now_ns: int) -> None:
         """Bring mark, totals and reduce-only orders in line with the book after a command."""
         self.line.mark_price2 = self.core.mark_price2
-        for side in SIDES:
-            excess = self.records.resting(side) + side * self.line.qty
+        for side, resting in zip(SIDES, self.records.totals(), strict=True):
+            excess = resting + side * self.line.qty
             if excess > 0:
                 self._trim(now_ns, side, excess)
         self._total()
 
     def _total(self) -> None:
         line = self.line
-        line.open_buy = self.records.resting(Side.BUY)
-        line.open_sell = self.records.resting(Side.SELL)
+        line.open_buy, line.open_sell = self.records.totals()
         if line.is_spot:
             line.locked = sum(
                 self._lock(order) for order in self.records.open.values() if order.side is Side.BUY

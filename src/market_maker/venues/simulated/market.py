@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_maker.config.simulated_market import MarketModelConfig
+from market_maker.core.enums import plain_members
 from market_maker.core.randomness import RandomStream, stream_seed
 from market_maker.kernels import book_image, efficient_price, own_orders
 from market_maker.kernels import market_agents as agents
@@ -55,6 +56,7 @@ shadow is not. TRADE and OWN_FILL rows come before the LEVEL row of the same pri
 """
 
 
+@plain_members
 class RowKind(IntEnum):
     """What a row reports."""
 
@@ -66,6 +68,7 @@ class RowKind(IntEnum):
     EPISODE = 6
 
 
+@plain_members
 class ResultCode(IntEnum):
     """How a call ended."""
 
@@ -78,6 +81,7 @@ class ResultCode(IntEnum):
     UNKNOWN_ORDER = 6
 
 
+@plain_members
 class CancelWhy(IntEnum):
     """Why quantity of ours was cancelled."""
 
@@ -88,6 +92,7 @@ class CancelWhy(IntEnum):
     AMENDED_BELOW_FILLED = 5
 
 
+@plain_members
 class PlaceFlag(IntFlag):
     """How an order behaves; none of them is a plain limit order that rests (GTC)."""
 

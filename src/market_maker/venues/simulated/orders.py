@@ -106,7 +106,18 @@ class Records:
 
     def resting(self, side: Side) -> int:
         """Quantity open on one side."""
-        return sum(order.remaining for order in self.open.values() if order.side is side)
+        buys, sells = self.totals()
+        return buys if side is Side.BUY else sells
+
+    def totals(self) -> tuple[int, int]:
+        """Quantity open to buy and to sell."""
+        buys = sells = 0
+        for order in self.open.values():
+            if order.side is Side.BUY:
+                buys += order.qty - order.filled
+            else:
+                sells += order.qty - order.filled
+        return buys, sells
 
     def all(self) -> list[Order]:
         """Every remembered order: ended ones in the order they ended, then the open ones."""
