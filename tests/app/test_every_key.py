@@ -194,13 +194,20 @@ PROCESS = frozenset(
         "journal.max_file_mb",
         "journal.max_total_mb",
         "journal.sync_period_s",
+        "recording.enabled",
+        "recording.rotate_minutes",
+        "recording.keep_days",
+        "recording.keep_mb",
+        "recording.min_free_mb",
+        "recording.queue_rows",
+        "recording.sync_period_s",
         "metrics.host",
         "metrics.port",
         "metrics.status_period_s",
         "logging.health_line_s",
     }
 )
-"""Keys that only a process of its own can show: see the last tests of this file."""
+"""Keys that only a process of its own can show: see the last tests of this file, and those of `ticks`."""
 
 
 def alternatives(field: FieldInfo) -> list[object]:
@@ -357,6 +364,7 @@ def unusual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotProcess]:
 
 def test_the_process_obeys_its_own_keys(unusual: BotProcess) -> None:
     """By default: a journal, 127.0.0.1, a health line a quarter of an hour, stalls of a second."""
+    assert not unusual.paths.ticks_dir(SOL).exists()  # only paper records unless told to
     assert not list(unusual.paths.journal_dir(SOL).glob("*.jsonl"))
     url = f"http://127.0.0.2:{unusual.port}/status"
     with urllib.request.urlopen(url, timeout=10) as answer:

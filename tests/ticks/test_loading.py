@@ -26,9 +26,10 @@ from market_maker.kernels import book as kernel
 from market_maker.kernels import book_rows
 from market_maker.market.order_book import OrderBook
 from market_maker.ticks.columns import BRIDGE, FEED_NUMBERS, LAST, Kind, PublicEvent, events_of
+from market_maker.ticks.header import Header
 from market_maker.ticks.loading import NOT_RECORDED, bridge_at, files_of, load, span
 from market_maker.ticks.packing import Packer, ticks_of, unpacked
-from market_maker.ticks.parquet_file import Header, TicksFileError, write_file
+from market_maker.ticks.parquet_file import TicksFileError, write_file
 
 SNAPSHOT = BookSnapshot(2, 1, 5, ((100, 4), (99, 5)), ((101, 6),))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recordings import START_NS, Tape, read
+from recordings import CONFIG, START_NS, Tape, read
 from ticks_samples import INSTRUMENT
 
 from market_maker.config.recording import RecordingConfig
@@ -24,10 +24,10 @@ from market_maker.core.side import Side
 from market_maker.ticks.columns import BRIDGE, PublicEvent, events_of, joined
 from market_maker.ticks.folder import PARQUET, RAW, own_files
 from market_maker.ticks.loading import files_of, load
-from market_maker.ticks.packing import unpacked
+from market_maker.ticks.packing import Block, unpacked
 from market_maker.ticks.parquet_file import read_file, read_info
 from market_maker.ticks.recorder import ENDED, LOST, Origin, TicksRecorder
-from market_maker.ticks.writer import Block, Disk
+from market_maker.ticks.writer import Disk
 
 HOUR_NS = 3600 * NANOS
 
@@ -78,21 +78,27 @@ def test_files_turn_with_the_hour_and_each_can_be_read_alone(tmp_path: Path) -> 
         assert list(events_of(ticks))[4] in tape.told
 
 
-def test_a_quiet_market_reaches_the_disk_when_it_is_minded(tmp_path: Path) -> None:
+def test_files_turn_as_often_as_configured(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"rotate_minutes": 2})
+    tape = Tape(tmp_path, config)
+    tape.open()
+    tape.go_on(9, pause_ns=60 * NANOS)
+    tape.end()
+    assert len(own_files(tmp_path, PARQUET)) == 5
+
+
+def test_a_quiet_market_reaches_the_disk_when_it_is_handed_over(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     tape.open()
-    tape.recorder.mind(tape.clock.time_ns)
+    tape.recorder.hand_over()
     tape.wait(lambda: tape.writer.kept_events == len(tape.told))
-    tape.recorder.mind(tape.clock.time_ns + HOUR_NS)
-    tape.recorder.mind(tape.clock.time_ns + HOUR_NS)
     tape.end()
-    assert len(own_files(tmp_path, PARQUET)) == 2
     assert read(tmp_path)[: len(tape.told)] == tape.told
 
 
 def test_nothing_heard_is_nothing_written(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
-    tape.recorder.mind(START_NS)
+    tape.recorder.hand_over()
     tape.end()
     assert list(tmp_path.iterdir()) == []
 
@@ -144,7 +150,7 @@ def test_a_full_disk_pauses_the_recording_and_the_gap_is_told(tmp_path: Path) ->
     tape = Tape(tmp_path, disk=stuck.disk)
     tape.open()
     tape.go_on(2_000)
-    tape.recorder.mind(tape.clock.time_ns)
+    tape.recorder.hand_over()
     tape.wait(lambda: tape.writer.kept_events == len(tape.told))
     stuck.full = "9 MB are free"
     tape.wait(lambda: tape.writer.refusal == "9 MB are free")
@@ -166,11 +172,11 @@ def test_a_disk_that_refuses_a_write_costs_only_what_was_not_written(tmp_path: P
     tape = Tape(tmp_path, disk=stuck.disk)
     tape.open()
     tape.go_on(2_000)
-    tape.recorder.mind(tape.clock.time_ns)
+    tape.recorder.hand_over()
     tape.wait(lambda: tape.writer.kept_events == len(tape.told))
     stuck.broken, stuck.full = True, "still full"
     tape.go_on(4_000)
-    tape.recorder.mind(tape.clock.time_ns)
+    tape.recorder.hand_over()
     tape.wait(lambda: bool(tape.writer.refusal))
     tape.go_on(100)
     tape.wait(lambda: tape.writer.waiting_rows == 0)

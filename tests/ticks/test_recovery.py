@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from recordings import START_NS, Tape, read
 from ticks_samples import HEADER
 
 from market_maker.core.events import BookDelta, BookSnapshot, Feed, FeedStatus, TradePrint
+from market_maker.core.instrument import NANOS
 from market_maker.core.side import Side
 from market_maker.ticks.columns import PublicEvent, events_of, joined
 from market_maker.ticks.folder import PARQUET, RAW, UNFINISHED, own_files, stem_of
@@ -19,6 +22,7 @@ from market_maker.ticks.packing import Packer
 from market_maker.ticks.parquet_file import read_file
 from market_maker.ticks.raw_log import RawLog, block_bytes, head_bytes
 from market_maker.ticks.recovery import CUT_OFF, recover, recover_folder
+from market_maker.ticks.writer import Disk
 
 NAME = stem_of(START_NS, 0)
 EVENTS: list[PublicEvent] = [
@@ -152,7 +156,7 @@ def test_the_next_recorder_rebuilds_what_the_last_one_left(tmp_path: Path) -> No
     first = Tape(tmp_path / "a")
     first.open()
     first.go_on(3_000)
-    first.recorder.mind(first.clock.time_ns)
+    first.recorder.hand_over()
     first.wait(lambda: first.writer.kept_events == len(first.told))
     (raw,) = own_files(tmp_path / "a", RAW)
     folder = tmp_path / "b"
@@ -167,3 +171,33 @@ def test_the_next_recorder_rebuilds_what_the_last_one_left(tmp_path: Path) -> No
         for f in (Feed.BOOK, Feed.TRADES)
     ]
     assert read(folder) == [*first.told, *cut]
+
+
+def test_every_state_in_which_a_crash_may_leave_the_folder_holds_what_was_kept(
+    tmp_path: Path,
+) -> None:
+    """Copies of the folder at every sync, while files turn, are what SIGKILL would leave."""
+    folder = tmp_path / "live"
+    copies: list[tuple[Path, int]] = []
+
+    def sync(number: int) -> None:
+        os.fdatasync(number)
+        copy = tmp_path / str(len(copies))
+        shutil.copytree(folder, copy)
+        copies.append((copy, kept()))
+
+    def kept() -> int:
+        return tape.writer.kept_events if copies else 0
+
+    tape = Tape(folder, disk=Disk(sync=sync))
+    tape.open()
+    tape.go_on(40, pause_ns=900 * NANOS)
+    tape.end()
+    assert len(copies) > 10
+    for copy, confirmed in copies:
+        for result in recover_folder(copy):
+            assert not result.torn
+        found = read(copy) if own_files(copy, PARQUET) else []
+        told = [e for e in found if not (isinstance(e, FeedStatus) and not e.up)]
+        assert told == tape.told[: len(told)]
+        assert len(told) >= confirmed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from market_maker.core.instrument import Instrument, InstrumentKind
-from market_maker.ticks.parquet_file import header_of
+from market_maker.ticks.header import header_of
 
 INSTRUMENT = Instrument(
     symbol="SOL-USD",

@@ -71,9 +71,11 @@ class Process:
         store_failed: Callable[[], str],
         reload: Callable[[], None],
         reach: Reach,
+        mind_recordings: Callable[[], None],
     ) -> None:
         self.bot: Bot | None = None
         self._reach = reach
+        self._mind_recordings = mind_recordings
         self._exists = asyncio.Event()
         self._settings = settings
         self._options = options
@@ -96,8 +98,7 @@ class Process:
         self._view: LiveProcess | None = None
         self._tasks = Supervisor(self._task_ended)
         self._detach: Callable[[], None] = _nothing
-        self._pending_stop = False
-        self._pending_rearm = False
+        self._pending_stop = self._pending_rearm = False
         paths.kill_file.unlink(missing_ok=True)
         self._watchdog = Watchdog(
             clock,
@@ -318,6 +319,7 @@ class Process:
         while True:
             self._publish()
             self._mind_disk()
+            self._mind_recordings()
             await asyncio.sleep(self._settings.metrics.status_period_s)
 
     def _mind_disk(self) -> None:

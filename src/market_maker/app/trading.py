@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import uvloop
@@ -19,6 +19,7 @@ from market_maker import __version__
 from market_maker.app.exchange_link import ExchangeLink
 from market_maker.app.process import Process, wants_live_view
 from market_maker.app.reach import Reach
+from market_maker.app.recording import Recordings, records
 from market_maker.app.wall_clock import WallClock
 from market_maker.config.logs import LogLevel
 from market_maker.config.options import RunOptions
@@ -41,6 +42,12 @@ from market_maker.telemetry import logs
 from market_maker.telemetry.metrics import Metrics
 from market_maker.telemetry.order_log import OrderLog
 from market_maker.telemetry.redaction import Redactor
+from market_maker.ticks.recorder import Origin
+from market_maker.venues.base import Venue
+from market_maker.venues.tapped import TappedVenue
+
+if TYPE_CHECKING:
+    from market_maker.market.market import Market
 
 
 class World(Protocol):
@@ -131,6 +138,7 @@ class _Trading:
         self._clock = clock
         self._load = load
         self._world = make(paths, clock)
+        self._recordings = Recordings(paths, clock, self._write_log)
         self._log = structlog.get_logger()
         self._epoch = 0
         self._bot: Bot | None = None
@@ -151,7 +159,9 @@ class _Trading:
             self._store_failed,
             self._reload,
             reach,
+            self._recordings.mind,
         )
+        metrics.watch_recordings(self._recordings.counts)
         self._log.info(
             "starting",
             version=__version__,
@@ -171,6 +181,7 @@ class _Trading:
         finally:
             await process.stop()
             await self._world.close()
+            self._recordings.close()
         self._say_goodbye(bot, code)
         return code
 
@@ -218,7 +229,7 @@ class _Trading:
         self._bot = await build_bot(
             Identity(options.mode.value, link.scope, link.seed, self._epoch),
             settings,
-            link.venues,
+            {symbol: self._recorded(symbol, venue) for symbol, venue in link.venues.items()},
             self._world.clock,
             state,
             Reporting(
@@ -231,6 +242,25 @@ class _Trading:
             on_close=link.close,
         )
         return self._bot
+
+    def _recorded(self, symbol: str, venue: Venue) -> Venue:
+        """The venue, with what it tells everybody recorded where that is wanted."""
+        config = self._settings.recording
+        if not records(config, self._options.mode):
+            return venue
+
+        def market() -> Market:
+            assert self._bot is not None, "nothing is heard before the bot was built"
+            return self._bot.markets[symbol].bot.strategy.parts.market
+
+        origin = Origin(
+            symbol,
+            self._world.name,
+            self._options.mode.value,
+            lambda: market().instrument,
+            lambda now_ns: market().snapshot(now_ns),
+        )
+        return TappedVenue(venue, self._recordings.tap(origin, config))
 
     def _look_around(self, link: ExchangeLink) -> None:
         """Say what an operator might overlook; without our memory, start with the switch engaged."""

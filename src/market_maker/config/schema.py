@@ -19,6 +19,7 @@ from market_maker.config.account import AccountConfig
 from market_maker.config.layers import merged
 from market_maker.config.logs import LoggingConfig
 from market_maker.config.quoting import QuotingConfig
+from market_maker.config.recording import RecordingConfig
 from market_maker.config.risk import LedgerConfig, RiskConfig
 from market_maker.config.runtime import (
     JournalConfig,
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     risk: RiskConfig = Field(default_factory=RiskConfig)
     runtime: RuntimeConfig = Field(default_factory=RuntimeConfig)
     journal: JournalConfig = Field(default_factory=JournalConfig)
+    recording: RecordingConfig = Field(default_factory=RecordingConfig)
     metrics: MetricsConfig = Field(default_factory=MetricsConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
     shutdown: ShutdownConfig = Field(default_factory=ShutdownConfig)
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
 
 PROCESS_KEYS = (
     ("account",),
+    ("recording",),
     ("metrics",),
     ("logging",),
     ("shutdown",),

@@ -30,6 +30,7 @@ from market_maker.core.reasons import DecisionReason, HaltReason, Refusal
 from market_maker.core.side import SIDES, Side
 from market_maker.ledger.orders import OrderRecord
 from market_maker.market.market_view import MarketView
+from market_maker.telemetry.recording_collector import Counts, RecordingCollector
 from market_maker.telemetry.snapshot import Status
 from market_maker.telemetry.status_collector import StatusCollector
 
@@ -189,6 +190,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._status = StatusCollector()
         self.registry.register(self._status)
+        self._recordings = RecordingCollector()
+        self.registry.register(self._recordings)
         self._families = _families(self.registry)
         self._markets: dict[str, MarketMetrics] = {}
         self._loop_lag = Histogram(
@@ -209,6 +212,10 @@ class Metrics:
         if market not in self._markets:
             self._markets[market] = MarketMetrics(self._families, market)
         return self._markets[market]
+
+    def watch_recordings(self, counts: Counts) -> None:
+        """Recordings are shown as `counts` says from now on."""
+        self._recordings.counts = counts
 
     def observe_loop_lag(self, seconds: float) -> None:
         """A timer ran this late."""

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from market_maker.core.instrument import Instrument, InstrumentKind
 from market_maker.ticks.columns import LAST, UNNUMBERED, Kind, Ticks
 from market_maker.ticks.grid_inference import ENOUGH_DISTINCT, Floats, Step, infer_step, off_grid
-from market_maker.ticks.parquet_file import Extent, Recording, TicksFileError, header_of
+from market_maker.ticks.header import header_of
+from market_maker.ticks.parquet_file import Extent, Recording, TicksFileError
 
 LAYOUT: Final = ("ts_ns", "exch_ts_ns", "kind", "side", "price", "qty")
 _MAGIC: Final = b"PAR1"

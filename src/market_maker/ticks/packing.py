@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from market_maker.core.events import (
@@ -35,6 +36,7 @@ from market_maker.ticks.columns import (
     Ticks,
     float_bits,
 )
+from market_maker.ticks.header import Header
 
 _ROW: Final = struct.Struct("<qqqqqqbbBxI")
 _LEVEL, _TRADE, _SNAPSHOT = int(Kind.LEVEL), int(Kind.TRADE), int(Kind.SNAPSHOT)
@@ -169,6 +171,17 @@ def _is_plain(name: str) -> bool:
         and len(name) <= _SURE_DIGITS
         and (name[0] != "0" or len(name) == 1)
     )
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Rows to keep; with a `header` they begin a new file."""
+
+    rows: bytearray
+    text: bytearray
+    events: int
+    generation: int
+    first_ns: int
+    header: Header | None = None
 
 
 def unpacked(rows: bytes | bytearray | memoryview, text: bytes | bytearray | memoryview) -> Ticks:

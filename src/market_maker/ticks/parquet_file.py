@@ -18,15 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from market_maker import __version__
 from market_maker.core.errors import UnusableError
-from market_maker.core.instrument import Instrument
-from market_maker.core.units import Grid
 from market_maker.ticks.columns import COLUMNS, ROW, Ticks, joined
+from market_maker.ticks.header import FORMAT, Header
 
 _T = TypeVar("_T")
 
-FORMAT: Final = 1
 HEADER_KEY: Final = b"market_maker.ticks"
 EXTENT_KEY: Final = b"market_maker.extent"
 
@@ -48,21 +45,6 @@ class TicksFileError(UnusableError):
     """A file that is no whole recording of ours."""
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recording is of. Files of one `session` continue each other in the order of `part`."""
-
-    market: str
-    venue: str
-    mode: str
-    instrument: Instrument
-    session: int
-    part: int = 0
-    tick_size: str = ""
-    lot_size: str = ""
-    writer: str = __version__
-    format: int = FORMAT
-
-
 class Extent(msgspec.Struct, frozen=True):
     """How much a recording holds: rows, and when the first and the last were received."""
 
@@ -77,23 +59,6 @@ class Recording(msgspec.Struct, frozen=True):
     path: Path
     header: Header
     extent: Extent
-
-
-def header_of(
-    market: str, venue: str, mode: str, instrument: Instrument, session: int, part: int = 0
-) -> Header:
-    """A header that also tells other programs the tick and the lot in plain numbers."""
-    grid = Grid(instrument)
-    return Header(
-        market=market,
-        venue=venue,
-        mode=mode,
-        instrument=instrument,
-        session=session,
-        part=part,
-        tick_size=f"{grid.price_decimal(instrument.tick).normalize():f}",
-        lot_size=f"{grid.qty_decimal(instrument.lot).normalize():f}",
-    )
 
 
 class FileWriter:

@@ -19,8 +19,8 @@ from typing import Final
 import msgspec
 
 from market_maker.ticks.columns import ROW, Ticks
+from market_maker.ticks.header import Header
 from market_maker.ticks.packing import unpacked
-from market_maker.ticks.parquet_file import Header
 
 MAGIC: Final = b"mmticks1"
 _HEAD: Final = struct.Struct("<8sII")

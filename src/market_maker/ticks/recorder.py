@@ -17,9 +17,8 @@ from market_maker.config.recording import RecordingConfig
 from market_maker.core.events import BookSnapshot, Feed, FeedStatus, FundingUpdate
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.ticks.columns import BRIDGE, ROW, PublicEvent
-from market_maker.ticks.packing import Packer
-from market_maker.ticks.parquet_file import header_of
-from market_maker.ticks.writer import Block
+from market_maker.ticks.header import header_of
+from market_maker.ticks.packing import Block, Packer
 
 _BLOCK_BYTES: Final = 2048 * ROW.itemsize
 """Rows that are handed over together."""
@@ -65,6 +64,17 @@ class Keeper(Protocol):
     def put(self, block: Block) -> None:
         """Hand a block over; never blocks."""
         ...
+
+
+class RecordingCounts(msgspec.Struct, frozen=True):
+    """How one market's recording stands; `kept` is what the disk has confirmed."""
+
+    kept_events: int
+    dropped_events: int
+    waiting_rows: int
+    kept_bytes: int
+    holes: int
+    refusal: str
 
 
 class TicksRecorder:
@@ -145,12 +155,6 @@ class TicksRecorder:
         self.recorded_events += events
         self._begins_file = False
         self._renew()
-
-    def mind(self, now_ns: int) -> None:
-        """Hand over what waits, and look whether a recording that broke off can go on."""
-        if now_ns >= self._turn_ns or self._generation != self._keeper.generation:
-            self._turn(now_ns)
-        self.hand_over()
 
     def close(self, now_ns: int) -> None:
         """End the recording in order; the writer is closed by its owner."""

@@ -34,24 +34,14 @@ from market_maker.ticks.folder import (
     stem_of,
     sync_folder,
 )
-from market_maker.ticks.packing import unpacked
-from market_maker.ticks.parquet_file import FileWriter, Header
+from market_maker.ticks.header import Header
+from market_maker.ticks.packing import Block, unpacked
+from market_maker.ticks.parquet_file import FileWriter
 from market_maker.ticks.raw_log import RawLog, block_bytes, head_bytes
 from market_maker.ticks.recovery import recover_folder, write_out
 
 _LONGEST_PAUSE_NS: Final = 60 * NANOS
 """After errors of the disk recording pauses twice as long each time, up to this."""
-
-
-class Block(msgspec.Struct, frozen=True):
-    """Rows to keep; with a `header` they begin a new file."""
-
-    rows: bytearray
-    text: bytearray
-    events: int
-    generation: int
-    first_ns: int
-    header: Header | None = None
 
 
 class Disk(msgspec.Struct, frozen=True):
