@@ -18,6 +18,7 @@ from pydantic_settings import (
 from market_maker.config.account import AccountConfig
 from market_maker.config.layers import merged
 from market_maker.config.logs import LoggingConfig
+from market_maker.config.paper import PaperConfig
 from market_maker.config.quoting import QuotingConfig
 from market_maker.config.recording import RecordingConfig
 from market_maker.config.risk import LedgerConfig, RiskConfig
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
 
     account: AccountConfig = Field(default_factory=AccountConfig)
     venue: VenueConfig = Field(default_factory=VenueConfig)
+    paper: PaperConfig = Field(default_factory=PaperConfig)
     market: MarketConfig = Field(default_factory=MarketConfig)
     signals: SignalsConfig = Field(default_factory=SignalsConfig)
     quoting: QuotingConfig = Field(default_factory=QuotingConfig)

@@ -1,0 +1,172 @@
+"""The unchanged bot on a recording: hours of market data in seconds, always the same.
+
+Owns when the bot starts, the order of messages and what a run ends with. Refuses to know files and
+command lines. It differs from paper trading in where messages come from and in nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from market_maker.app.assembly import Identity, Reporting, build_bot, trade
+from market_maker.app.rehearsal import Message, Rehearsal
+from market_maker.config.schema import Settings
+from market_maker.core.errors import ExitCode
+from market_maker.core.events import FeedStatus
+from market_maker.core.instrument import NANOS, Instrument
+from market_maker.runtime.bot import Bot
+from market_maker.runtime.journal import Journal, NullJournal
+from market_maker.runtime.observer import Observe, unobserved
+from market_maker.runtime.state import StateStore
+from market_maker.runtime.stores import MemoryStore
+from market_maker.ticks.columns import Ticks, events_of, message_ends
+from market_maker.venues.paper.venue import NoFeed
+
+SESSION_START: Final = "session start"
+"""Detail of the first status of a recording that a bot made of itself: it came up right then."""
+
+_LEAD_NS: Final = 2 * NANOS
+"""How long before other recordings begin the bot comes up: it must hear the first snapshot."""
+
+_LOOK_EVERY: Final = 1024
+"""Messages between two looks at whether to go on."""
+
+GoOn = Callable[[int, int], bool]
+"""Asked now and then with the rows done and the time reached; False ends the run there."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a run ended: rows and time it came to, whether that is all, and the bot's own ending."""
+
+    rows: int
+    t_ns: int
+    whole: bool
+    code: ExitCode
+    log: tuple[tuple[str, str, str], ...]
+
+
+class Backtest:
+    """One bot over one recording."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        symbol: str,
+        instrument: Instrument,
+        ticks: Ticks,
+        seed: int,
+        *,
+        mode: str = "backtest",
+        observe: Observe = unobserved,
+        journal: Callable[[], Journal] = NullJournal,
+    ) -> None:
+        self.ticks = ticks
+        self._mode = mode
+        self._observe = observe
+        self._journal = journal
+        self._log: list[tuple[str, str, str]] = []
+        self._settings = settings
+        self._symbol = symbol
+        self._seed = seed
+        self.bot: Bot | None = None
+        start_ns = start_of(ticks)
+        self.rehearsal = Rehearsal(settings, symbol, instrument, seed, start_ns, NoFeed())
+
+    def run(self, go_on: GoOn = lambda _rows, _t_ns: True) -> Ended:
+        """Live through the recording, then stop in good order."""
+        rehearsal = self.rehearsal
+        loop = rehearsal.loop
+        progress = _Progress(len(self.ticks), go_on)
+        try:
+            life = loop.create_task(self._live(), name="life")
+            rehearsal.play(self._messages(life, progress))
+            t_ns = rehearsal.clock.now_ns()
+            if self.bot is not None:
+                rehearsal.step(t_ns, self.bot.stop)
+            code = loop.run_until_complete(life)
+        finally:
+            rehearsal.close()
+        return Ended(progress.rows, t_ns, progress.whole, code, tuple(self._log))
+
+    async def _live(self) -> ExitCode:
+        """The bot's life: one task, as in a process."""
+        clock, state = self.rehearsal.clock, StateStore(MemoryStore())
+        epoch = state.next_epoch(clock.now_ns())
+        reporting = Reporting(
+            lambda _symbol: self._observe,
+            lambda _symbol: _silent,
+            lambda _symbol, _failed: self._journal(),
+            self._note,
+        )
+        bot = self.bot = await build_bot(
+            Identity(self._mode, scope_of(self._symbol), self._seed, epoch),
+            self._settings,
+            {self._symbol: self.rehearsal.venue},
+            clock,
+            state,
+            reporting,
+        )
+        try:
+            await trade(bot)
+        finally:
+            code = await bot.shutdown(epoch)
+        return code
+
+    def _messages(
+        self, life: asyncio.Task[ExitCode], progress: _Progress
+    ) -> Iterator[tuple[int, Message]]:
+        ticks = self.ticks
+        start = 0
+        ends: Sequence[int] = message_ends(ticks.flags).tolist()
+        for count, (stop, event) in enumerate(zip(ends, events_of(ticks), strict=True)):
+            if count % _LOOK_EVERY == 0 and not progress.look(start, event.recv_ns):
+                return
+            if life.done():
+                return  # a risk limit ended the bot
+            yield event.recv_ns, Message(ticks, start, stop, event)
+            start = stop
+        progress.rows = start
+
+    def _note(self, level: str, event: str, detail: str) -> None:
+        self._log.append((level, event, detail))
+
+
+def scope_of(symbol: str) -> str:
+    """Names the paper account's books."""
+    return f"paper-{symbol}"
+
+
+def start_of(ticks: Ticks) -> int:
+    """When the bot of a recording comes up."""
+    first = next(events_of(ticks), None)
+    recv_ns = int(ticks.recv_ns[0])
+    if isinstance(first, FeedStatus) and first.detail == SESSION_START:
+        return recv_ns
+    return recv_ns - _LEAD_NS
+
+
+class _Progress:
+    """How far a run has come."""
+
+    def __init__(self, total: int, go_on: GoOn) -> None:
+        self.rows = 0
+        self._total = total
+        self._go_on = go_on
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left."""
+        return self.rows >= self._total
+
+    def look(self, rows: int, t_ns: int) -> bool:
+        """Note how far it is; whether to go on."""
+        self.rows = rows
+        return self._go_on(rows, t_ns)
+
+
+def _silent(*_event: object) -> None:
+    """No order log; the session log says more."""

@@ -1,0 +1,1 @@
+"""The paper venue: own orders against public data, recorded or live, on the fill engine."""
