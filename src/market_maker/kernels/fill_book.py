@@ -90,6 +90,15 @@ def next_level(s: Ints, side: int, price: int) -> int:
     return 0
 
 
+@kernel(f"UniTuple(int64, 4)({INTS})")
+def touch(s: Ints) -> tuple[int, int, int, int]:
+    """Best bid, its size, best ask, its size; 0 where a side is empty."""
+    bid, ask = s[BEST_BID], s[BEST_ASK]
+    bid_qty = s[slot(s, 0, bid) + L_QTY] if bid > 0 else 0
+    ask_qty = s[slot(s, 1, ask) + L_QTY] if ask < FOREVER else 0
+    return bid, bid_qty, (ask if ask < FOREVER else 0), ask_qty
+
+
 @kernel(f"void({INTS}, int64)")
 def find_best(s: Ints, side: int) -> None:
     """Move a side's best, which has gone, to the next level."""
