@@ -11,11 +11,11 @@ later one ends it. Time that runs back counts as standing still.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from market_maker.kernels import gate_layout as at
 from market_maker.kernels.book import Ints, set_level
+from market_maker.kernels.compiling import kernel
 from market_maker.kernels.gate_book import (
     begin_delta,
     begin_snapshot,
@@ -42,14 +42,14 @@ _MULTIPLIER = -7046029254386353131
 _HALF_WORD = 32
 
 
-@njit("int64(int64, int64)", cache=True, nogil=True)
+@kernel("int64(int64, int64)")
 def _mixed(digest: int, value: int) -> int:
     """One more number in a digest; wraps as 64-bit numbers do."""
     digest = (digest ^ value) * _MULTIPLIER
     return digest ^ (digest >> _HALF_WORD)
 
 
-@njit("int64(int64)", cache=True, nogil=True)
+@kernel("int64(int64)")
 def _feed_of(kind: int) -> int:
     """The feed that messages of a kind belong to."""
     if kind == at.TRADE:
@@ -61,7 +61,7 @@ def _feed_of(kind: int) -> int:
     return at.BOOK_FEED
 
 
-@njit("boolean(int64, int64, int64, int64, int64)", cache=True, nogil=True)
+@kernel("boolean(int64, int64, int64, int64, int64)")
 def _possible(kind: int, side: int, price: int, qty: int, flags: int) -> bool:
     """Whether a row can be true."""
     if kind < at.LEVEL or kind > at.HEARTBEAT:
@@ -73,11 +73,7 @@ def _possible(kind: int, side: int, price: int, qty: int, flags: int) -> bool:
     return price > 0 or (kind == at.BEST and price == 0 and qty == 0)
 
 
-@njit(
-    f"void({STATE}, {STATE}, int64, int64, int64, int64, int64, int64)",
-    cache=True,
-    nogil=True,
-)
+@kernel(f"void({STATE}, {STATE}, int64, int64, int64, int64, int64, int64)")
 def _begin(
     state: Ints,
     spare: Ints,
@@ -120,7 +116,7 @@ def _begin(
         begin_snapshot(state, spare, seq)
 
 
-@njit(f"void({STATE}, int64, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, int64, int64)")
 def _trade(state: Ints, side: int, price: int, qty: int) -> None:
     """A print: volume, range, and whether the book stands still behind it."""
     now = state[at.NOW]
@@ -141,11 +137,7 @@ def _trade(state: Ints, side: int, price: int, qty: int) -> None:
         state[at.STALE_SINCE] = changed
 
 
-@njit(
-    f"void({STATE}, {STATE}, {STATE}, int64, int64, int64, int64, int64, int64, int64)",
-    cache=True,
-    nogil=True,
-)
+@kernel(f"void({STATE}, {STATE}, {STATE}, int64, int64, int64, int64, int64, int64, int64)")
 def _row(
     state: Ints,
     book: Ints,
@@ -183,7 +175,7 @@ def _row(
         state[at.BEST_BID if side > 0 else at.BEST_ASK] = price
 
 
-@njit(f"void({STATE}, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, int64)")
 def _status(state: Ints, feed: int, up: int) -> None:
     """A feed came up or went down."""
     if up < 0 and 0 < feed < at.N_FEEDS and state[at.LAST_NS + feed] > 0:
@@ -198,7 +190,7 @@ def _status(state: Ints, feed: int, up: int) -> None:
         hold(state, at.BEST_LOCKED, False, state[at.NOW])
 
 
-@njit(f"void({STATE}, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64)")
 def _recognise(state: Ints, seq: int) -> None:
     """Has this message come before, or does it repeat the one before it?"""
     kind = state[at.KIND]
@@ -231,7 +223,7 @@ def _recognise(state: Ints, seq: int) -> None:
     state[slot] = digest
 
 
-@njit(f"void({STATE})", cache=True, nogil=True)
+@kernel(f"void({STATE})")
 def _touched(state: Ints) -> None:
     """Keep mid and range of the touch of this interval."""
     bid, ask = state[at.BOOK_BID], state[at.BOOK_ASK]
@@ -248,11 +240,7 @@ def _touched(state: Ints) -> None:
     state[row + at.T_ASK_HIGH] = max(state[row + at.T_ASK_HIGH], ask)
 
 
-@njit(
-    f"void({STATE}, {STATE}, {STATE}, int64)",
-    cache=True,
-    nogil=True,
-)
+@kernel(f"void({STATE}, {STATE}, {STATE}, int64)")
 def _end(
     state: Ints,
     book: Ints,
@@ -285,11 +273,9 @@ def _end(
     _touched(state)
 
 
-@njit(
+@kernel(
     f"void({STATE}, {STATE}, {STATE}, "
-    "int64[::1], int64[::1], int8[::1], int8[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1])",
-    cache=True,
-    nogil=True,
+    "int64[::1], int64[::1], int8[::1], int8[::1], int64[::1], int64[::1], int64[::1], int64[::1], uint8[::1])"
 )
 def watch(
     state: Ints,

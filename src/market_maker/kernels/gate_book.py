@@ -7,16 +7,15 @@ sequence is no book until the next snapshot, and what came meanwhile is applied 
 
 from __future__ import annotations
 
-from numba import njit
-
 from market_maker.kernels import gate_layout as at
 from market_maker.kernels.book import Ints, clear_levels, differing, set_level, touch, worst
+from market_maker.kernels.compiling import kernel
 from market_maker.kernels.gate_notes import STATE, hold, note, point
 
 _OLD_LIMIT = 100
 
 
-@njit(f"void({STATE})", cache=True, nogil=True)
+@kernel(f"void({STATE})")
 def lose(state: Ints) -> None:
     """Nothing counts until the next snapshot."""
     state[at.SYNCED] = 0
@@ -27,7 +26,7 @@ def lose(state: Ints) -> None:
     hold(state, at.NO_BOOK, True, state[at.NOW])
 
 
-@njit(f"void({STATE}, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64)")
 def _note_old(state: Ints, seq: int) -> None:
     """A message behind what is known: ignored, until so many come that the venue must have restarted."""
     state[at.IGNORED] = 1
@@ -39,7 +38,7 @@ def _note_old(state: Ints, seq: int) -> None:
         note(state, at.OLD, state[at.NOW], state[at.NOW], state[at.SEQ] - seq)
 
 
-@njit(f"void({STATE}, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, int64)")
 def _note_gap(state: Ints, what: int, missing: int) -> None:
     """Messages are missing before the present one."""
     note(state, what, state[at.NOW], state[at.NOW], missing)
@@ -47,7 +46,7 @@ def _note_gap(state: Ints, what: int, missing: int) -> None:
     state[at.AHEAD] = 0
 
 
-@njit(f"void({STATE}, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, int64)")
 def begin_delta(state: Ints, seq: int, previous: int) -> None:
     """Decide what a message of changes counts for."""
     state[at.NEXT_SEQ] = seq
@@ -81,7 +80,7 @@ def begin_delta(state: Ints, seq: int, previous: int) -> None:
             _note_gap(state, at.GAP, state[at.AHEAD])
 
 
-@njit(f"void({STATE}, int64, int64, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, int64, int64, int64)")
 def _wait(state: Ints, side: int, price: int, qty: int, previous: int) -> None:
     """Keep a change for the next snapshot; when there are too many, the oldest half goes."""
     if state[at.NUMBERED] == 0:
@@ -101,7 +100,7 @@ def _wait(state: Ints, side: int, price: int, qty: int, previous: int) -> None:
     state[at.PENDING] = n + 1
 
 
-@njit(f"void({STATE}, {STATE}, int64, int64, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, {STATE}, int64, int64, int64, int64)")
 def change(state: Ints, book: Ints, side: int, price: int, qty: int, previous: int) -> None:
     """One level of a message of changes; side 0 says that it has none."""
     if state[at.IGNORED] == 1:
@@ -112,7 +111,7 @@ def change(state: Ints, book: Ints, side: int, price: int, qty: int, previous: i
         set_level(book, side, price, qty)
 
 
-@njit(f"void({STATE}, {STATE}, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, {STATE}, int64)")
 def begin_snapshot(state: Ints, spare: Ints, seq: int) -> None:
     """Begin the next book, unless the present one has already gone further."""
     state[at.NEXT_SEQ] = seq
@@ -122,7 +121,7 @@ def begin_snapshot(state: Ints, spare: Ints, seq: int) -> None:
     clear_levels(spare)
 
 
-@njit(f"int64({STATE}, {STATE})", cache=True, nogil=True)
+@kernel(f"int64({STATE}, {STATE})")
 def _disagreement(book: Ints, spare: Ints) -> int:
     """Levels in which two books differ, as far out as both reach."""
     found = 0
@@ -136,7 +135,7 @@ def _disagreement(book: Ints, spare: Ints) -> int:
     return found
 
 
-@njit(f"boolean({STATE}, {STATE})", cache=True, nogil=True)
+@kernel(f"boolean({STATE}, {STATE})")
 def _apply_waiting(state: Ints, book: Ints) -> bool:
     """Apply the changes that came before their snapshot; False if they do not follow on it."""
     for i in range(state[at.PENDING]):
@@ -155,7 +154,7 @@ def _apply_waiting(state: Ints, book: Ints) -> bool:
     return True
 
 
-@njit(f"void({STATE}, {STATE}, {STATE})", cache=True, nogil=True)
+@kernel(f"void({STATE}, {STATE}, {STATE})")
 def end_snapshot(state: Ints, book: Ints, spare: Ints) -> None:
     """Compare the new book with the old, take it, and apply what waited for it."""
     if state[at.IGNORED] == 1:
@@ -183,7 +182,7 @@ def end_snapshot(state: Ints, book: Ints, spare: Ints) -> None:
     state[at.PENDING] = 0
 
 
-@njit(f"void({STATE}, {STATE})", cache=True, nogil=True)
+@kernel(f"void({STATE}, {STATE})")
 def judge(state: Ints, book: Ints) -> None:
     """What the levels say now."""
     if state[at.SYNCED] == 0:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from market_maker.kernels import gate_layout as at
 from market_maker.kernels.book import Ints
+from market_maker.kernels.compiling import kernel
 
 STATE = "int64[::1]"
 
 
-@njit("void(int64[::1], int64, int64, int64, int64)", cache=True, nogil=True)
+@kernel("void(int64[::1], int64, int64, int64, int64)")
 def note(state: Ints, what: int, begin: int, end: int, size: int) -> None:
     """Count one case that lasted from `begin` to `end`; the largest are kept."""
     f = at.FOUND + what * at.FOUND_WIDTH
@@ -49,7 +48,7 @@ def note(state: Ints, what: int, begin: int, end: int, size: int) -> None:
     state[f + at.SMALLEST] = smallest
 
 
-@njit(f"void({STATE}, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64)")
 def point(state: Ints, what: int) -> None:
     """Count one case at the present message."""
     now = state[at.NOW]
@@ -57,7 +56,7 @@ def point(state: Ints, what: int) -> None:
     state[state[at.ROW] + at.T_FOUND] += 1
 
 
-@njit(f"void({STATE}, int64, boolean, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, boolean, int64)")
 def hold(state: Ints, what: int, holds: bool, now: int) -> None:
     """Let a condition begin, go on or end."""
     since = state[at.SINCE + what]
@@ -70,7 +69,7 @@ def hold(state: Ints, what: int, holds: bool, now: int) -> None:
             note(state, what, since, now, now - since)
 
 
-@njit(f"int64({STATE})", cache=True, nogil=True)
+@kernel(f"int64({STATE})")
 def _standing(state: Ints) -> int:
     """The column that the passing time counts to."""
     since = at.SINCE
@@ -85,7 +84,7 @@ def _standing(state: Ints) -> int:
     return at.T_VALID_NS
 
 
-@njit(f"void({STATE}, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64)")
 def pass_time(state: Ints, t: int) -> None:
     """Count the time since the last message to what held during it."""
     begin = state[at.NOW]
@@ -111,7 +110,7 @@ def pass_time(state: Ints, t: int) -> None:
     state[at.NOW] = t
 
 
-@njit("int64(int64)", cache=True, nogil=True)
+@kernel("int64(int64)")
 def bucket(value: int) -> int:
     """The histogram's bucket of a signed number of nanoseconds."""
     if value == 0:
@@ -121,7 +120,7 @@ def bucket(value: int) -> int:
     return at.HALF + size if value > 0 else at.HALF - size
 
 
-@njit(f"void({STATE}, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, int64)")
 def heard(state: Ints, feed: int, now: int) -> None:
     """A feed spoke: how long was it silent?"""
     before = state[at.LAST_NS + feed]
@@ -136,7 +135,7 @@ def heard(state: Ints, feed: int, now: int) -> None:
     state[at.LAST_NS + feed] = max(now, before)
 
 
-@njit(f"void({STATE}, int64, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64, int64)")
 def dated(state: Ints, feed: int, venue: int) -> None:
     """Compare both clocks of the present message."""
     now = state[at.RECV]
@@ -164,7 +163,7 @@ def dated(state: Ints, feed: int, venue: int) -> None:
         state[at.LAST_VENUE + feed] = venue
 
 
-@njit(f"void({STATE}, int64)", cache=True, nogil=True)
+@kernel(f"void({STATE}, int64)")
 def settle(state: Ints, end: int) -> None:
     """End at `end` whatever still lasts; on copies, unless nothing follows."""
     pass_time(state, end)
