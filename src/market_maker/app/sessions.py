@@ -7,13 +7,10 @@ from pathlib import Path
 
 from market_maker.app.replay import replay
 from market_maker.backtest.session import Session
-from market_maker.backtest.session_files import HEAD, load_session
+from market_maker.backtest.session_files import FOLDER, HEAD, load_session
 from market_maker.backtest.session_log import SessionLogs
 from market_maker.core.errors import UnusableError
 from market_maker.runtime.journal_reader import find_session
-
-FOLDER = "session"
-"""Name of the saved session beside its report."""
 
 
 def read_session(

@@ -40,6 +40,9 @@ from market_maker.core.queue_estimates import Estimate
 FORMAT: Final = 1
 """Grows when older files can no longer be read."""
 
+FOLDER: Final = "session"
+"""Name of the saved session beside its report."""
+
 HEAD: Final = "session.json"
 
 _CODED: Mapping[str, Sequence[str]] = {"end": ENDS, "kind": KINDS, "result": RESULTS}

@@ -17,12 +17,16 @@ _TIME_STEPS_S = (
 
 
 class Axis(msgspec.Struct, frozen=True):
-    """A range of values; `log` spreads it by powers of ten, `time` reads it as nanoseconds since 1970."""
+    """A range of values; `log` spreads it by powers of ten, `time` reads it as nanoseconds since 1970.
+
+    With `names` these are its ticks.
+    """
 
     low: float
     high: float
     log: bool = False
     time: bool = False
+    names: tuple[tuple[float, str], ...] = ()
 
     def place(self, value: float) -> float:
         """Where a value stands, 0 to 1 within the range."""
@@ -33,6 +37,8 @@ class Axis(msgspec.Struct, frozen=True):
 
     def ticks(self, about: int) -> list[tuple[float, str]]:
         """Round values within the range, roughly `about` of them, with their labels."""
+        if self.names:
+            return list(self.names)
         if self.log:
             return _log_ticks(self.low, self.high)
         if self.time:

@@ -146,13 +146,28 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Markup:
     return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
-def page(title: str, subtitle: Cell, parts: Iterable[Cell], *, footer: str = "") -> str:
-    """The whole document."""
+def embedded(name: str, document: bytes) -> Markup:
+    """JSON that a script of the page reads by its name."""
+    text = document.decode().replace("</", "<\\/")
+    return Markup(f'<script type="application/json" id="{escaped(name)}">{text}</script>')
+
+
+def page(
+    title: str,
+    subtitle: Cell,
+    parts: Iterable[Cell],
+    *,
+    footer: str = "",
+    style: str = "",
+    script: str = "",
+) -> str:
+    """The whole document; `style` and `script` are the page's own beside the common look."""
     end = f"<footer>{escaped(footer)}</footer>" if footer else ""
+    run = f"<script>{script}</script>" if script else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escaped(title)}</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>{escaped(title)}</title><style>{_STYLE}{style}</style></head><body><main>"
         f"<header><h1>{escaped(title)}</h1><p>{escaped(subtitle)}</p></header>"
-        f"{joined(parts)}{end}</main></body></html>\n"
+        f"{joined(parts)}{end}</main>{run}</body></html>\n"
     )
