@@ -10,12 +10,11 @@ survives exceptions at its wire, so raising would prove nothing.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from functools import cached_property, partial
-from typing import cast, get_args
 
 import msgspec
 
+from market_maker.app.simulation.audited_journal import AuditedJournal
 from market_maker.app.simulation.feed_audit import FeedAudit
 from market_maker.app.simulation.fill_audit import FillAudit, wrong_sums
 from market_maker.app.simulation.halt_audit import HaltAudit, is_last_exit
@@ -36,18 +35,11 @@ from market_maker.core.side import Side
 from market_maker.core.units import Grid
 from market_maker.ledger.order_lifecycle import TERMINAL, OrderStatus
 from market_maker.ledger.orders import OrderRecord
-from market_maker.runtime.journal import DigestJournal
-from market_maker.runtime.journal_records import CallMade, GateChanged, Record
 from market_maker.runtime.market_bot import MarketBot
 from market_maker.runtime.strategy import Strategy
 
 _KEPT = 40
 """Violations kept in full; more of them say nothing new."""
-
-_RECORDS_KEPT = 4_000
-"""Journal records kept for the trace of a failing seed."""
-
-_EVENTS = frozenset(get_args(Event))
 
 _MOST_RECORDS = 20_000
 """S16: what a ledger may hold however long it runs."""
@@ -99,6 +91,7 @@ class Audit:
         self.journals: dict[str, AuditedJournal] = {}
         self.adopted = False
         self.reopened = False
+        self.forgetful = False
         self._exposures: dict[str, Exposure] = {}
 
     # -- wiring -------------------------------------------------------------------------
@@ -121,7 +114,7 @@ class Audit:
     def journal(self, symbol: str) -> AuditedJournal:
         """A journal that has the books checked before every event."""
         market = self.market(symbol)
-        journal = market.journal = AuditedJournal(market)
+        journal = market.journal = AuditedJournal(market, self.run.clock)
         self.journals[f"{len(self.journals)}/{symbol}"] = journal
         return journal
 
@@ -185,6 +178,7 @@ class MarketAudit:
         self.feeds = FeedAudit(audit.run.settings)
         self._halts = HaltAudit(audit.run.settings)
         self._fills = FillAudit()
+        self.forgetful = audit.forgetful
 
     @cached_property
     def bot(self) -> MarketBot:
@@ -232,6 +226,8 @@ class MarketAudit:
         strategy = self.strategy
         ledger = strategy.parts.ledger
         worst_long, worst_short = audit.run.exchange.worst_case(self.symbol)
+        # What a journal lost with the machine's power is learnt from the venue, before the gate opens.
+        self.forgetful &= not strategy.parts.gate.is_open
         self._check_exposure(strategy, worst_long, worst_short)
         if ledger.pnl().total != ledger.equity_change:
             audit.fail("S13", "the parts of the P&L do not sum to the change in equity")
@@ -242,7 +238,7 @@ class MarketAudit:
             self._check_life(self._concerned)
             self._concerned = ""
         judged = (ledger.orders_version, worst_long, worst_short)
-        if judged != self._judged:
+        if judged != self._judged and not self.forgetful:
             self._judged = judged
             self._check_own_book()
 
@@ -270,7 +266,7 @@ class MarketAudit:
                     long += fill.qty
                 else:
                     short -= fill.qty
-        if long < worst_long or short > worst_short:
+        if (long < worst_long or short > worst_short) and not self.forgetful:
             audit.fail("S2", f"ours {long}/{short}, the exchange's {worst_long}/{worst_short}")
         limits = strategy.parts.risk.limits
         exposure.limit = max(exposure.limit, limits.hard_long, limits.hard_short)
@@ -471,30 +467,3 @@ class MarketAudit:
         money = not audit.reopened and len(exchange.symbols) == 1
         for wrong in wrong_sums(ledger, exchange, self.symbol, money=money):
             audit.fail("S14", wrong)
-
-
-class AuditedJournal(DigestJournal):
-    """Keeps and digests what is appended, and has the books checked first."""
-
-    def __init__(self, market: MarketAudit) -> None:
-        """Serve one market of one session."""
-        super().__init__(keep=True)
-        self.market = market
-        self._learnt_ns = 0
-        self.kept: deque[Record] = deque(maxlen=_RECORDS_KEPT)
-
-    def append(self, record: Record) -> None:
-        """Check, then digest one record."""
-        if type(record) in _EVENTS:
-            event = cast("Event", record)
-            self.market.before(event, self._learnt_ns or event.recv_ns)
-            self._learnt_ns = 0
-        elif type(record) is CallMade:
-            if record.name == "learn":
-                self._learnt_ns = record.now_ns
-            elif record.name == "adopt_position":
-                self.market.adopted()
-        elif type(record) is GateChanged:
-            self.market.feeds.follow(record)
-        self.kept.append(record)
-        super().append(record)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import msgspec
 
 from market_maker.app.replay import difference_of
-from market_maker.app.simulation.audit import Audit, AuditedJournal, Violation
+from market_maker.app.simulation.audit import Audit, Violation
+from market_maker.app.simulation.audited_journal import AuditedJournal
 from market_maker.app.simulation.mischief import Mischief
 from market_maker.app.simulation.tap import Tap
 from market_maker.app.simulation.trace import trace_lines
@@ -51,6 +52,9 @@ _CLOSE_S = 8.0
 
 _STOPS_AMID_FAULTS = 0.3
 """Share of seeds whose bot is told to stop while faults go on."""
+
+_POWER_FAILS = 0.4
+"""Share of crashes that take the machine down: what was not synced of the journal is lost."""
 
 _REPLAYED_EVERY = 4
 """One seed in so many has the journals of all its sessions replayed (DET2)."""
@@ -112,6 +116,7 @@ class SeedRun:
             seed, options.faults, certain=options.certain, intensity=options.intensity
         )
         self._course = RandomStream(seed, "course")
+        self._power = RandomStream(seed, "power")
         self._pauses = Pauses()
         self._skew = Skew()
         self._sessions = 0
@@ -122,6 +127,7 @@ class SeedRun:
         self._stragglers: list[tuple[str, Straggler]] = []
         self._replays = seed % _REPLAYED_EVERY == 0
         self._killed = False
+        self._crashed = False
         faulty = bool(self._plan.armed)
         self._stops_amid = faulty and self._course.uniform() < _STOPS_AMID_FAULTS
 
@@ -168,13 +174,14 @@ class SeedRun:
             start_ns=self._now_ns,
             journal=self._journal,
             wrap=self._wrap,
-            past={symbol: b"".join(lines) for symbol, lines in self._past.items()},
+            past={symbol: _joined(files) for symbol, files in self._past.items()},
         )
         self._venues = {}
         if self._sessions > 1 and not any(key.startswith("ledger/") for key in self._store.values):
             self.audit.reopened = True
         self.audit.began_s = (self._now_ns - EPOCH_NS) / NANOS
         self.audit.watch(run)
+        self._crashed = False
         over = run.run(self._live, at_once=True)
         self._killed = run.bot.account.kill.engaged
         self._now_ns = run.clock.now_ns()
@@ -183,13 +190,24 @@ class SeedRun:
             for symbol, venue in self._venues.items()
             for straggler in venue.stragglers
         ]
-        for symbol, tap in self.audit.taps.items():
-            self._past.setdefault(symbol, []).append(tap.journal.lines)
+        self._leave_journals()
         for task in run.loop.unhandled:
             self.audit.fail("S18", f"nobody saw: {task.get('message')}: {task.get('exception')!r}")
         if not over:
             self._now_ns += round((0.2 + 3.0 * self._course.uniform()) * NANOS)
         return over
+
+    def _leave_journals(self) -> None:
+        """Keep what a crash leaves of the journals; a machine takes its time to come up again."""
+        ledger, audit = self._settings.ledger, self.audit
+        failed = self._crashed and self._power.uniform() < _POWER_FAILS
+        audit.forgetful = failed or any(tap.forgetful for tap in audit.taps.values())
+        for symbol, tap in audit.taps.items():
+            unsynced_ns = round(self._settings.for_market(symbol).journal.sync_period_s * NANOS)
+            journal = tap.journal
+            lines = journal.torn(self._power, unsynced_ns) if failed else journal.lines
+            self._past.setdefault(symbol, []).append(lines)
+        self._now_ns += round(ledger.in_flight_horizon_s * NANOS) if failed else 0
 
     def _journal(self, symbol: str) -> AuditedJournal:
         return self.audit.journal(symbol)
@@ -218,6 +236,7 @@ class SeedRun:
                     pass
                 else:
                     self._left_s -= run.loop.time() - began_s
+                    self._crashed = True
                     return False
                 if self._stops_amid:
                     await self._stop_amid_faults(run)
@@ -348,6 +367,12 @@ class SeedRun:
 
     def _disagreements(self) -> list[str]:
         return [found for tap in self.audit.taps.values() for found in tap.disagreements()]
+
+
+def _joined(files: list[bytes]) -> bytes:
+    """One journal of many; a record that was cut short is only the last thing of its own file."""
+    whole = (lines[: lines.rfind(b"\n") + 1] for lines in files[:-1])
+    return b"".join(whole) + files[-1]
 
 
 def _horizon_s(settings: Settings) -> float:

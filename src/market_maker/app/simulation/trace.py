@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from market_maker.app.simulation.audit import AuditedJournal, Violation
+from market_maker.app.simulation.audit import Violation
+from market_maker.app.simulation.audited_journal import AuditedJournal
 from market_maker.app.virtual import EPOCH_NS
 from market_maker.core.instrument import NANOS
 from market_maker.runtime.journal_records import DecisionMade, Record

@@ -101,7 +101,7 @@ DESCRIPTIONS = {
     Fault.LIMIT_LOWERED: "a reload lowers (or raises) the position limit",
     Fault.LOOP_STALL: "the event loop stands still",
     Fault.KILL: "the kill switch is thrown",
-    Fault.CRASH: "the process dies and starts again",
+    Fault.CRASH: "the process dies and starts again, at times with the newest of its journal lost",
 }
 """What each fault does, for users."""
 
