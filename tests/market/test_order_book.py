@@ -261,3 +261,26 @@ def test_withdrawn_own_size_stays_excluded_until_the_level_changes() -> None:
     assert subject.top()[0] == 98
     subject.apply_delta(delta(1, 2, (1, 99, 2)))
     assert subject.top()[0] == 99
+
+
+def test_a_message_of_any_length_counts_level_by_level() -> None:
+    subject = book(max_levels=500)
+    subject.apply_snapshot(snapshot(1, ((1, 1),), ((1_000, 1),)))
+    many = tuple((1, 100 + i, i % 3) for i in range(200))
+    subject.apply_delta(delta(1, 2, *many))
+    expected = sorted(((price, qty) for _, price, qty in many if qty), reverse=True)
+    assert subject.levels(Side.BUY) == (*expected, (1, 1))
+    assert subject.verdict() is BookVerdict.VALID
+
+
+@pytest.mark.parametrize("place", [0, 63, 64, 199])
+@pytest.mark.parametrize("bad", [(1, -5, 1), (0, 5, 1), (1, 2**70, 1)])
+def test_one_impossible_level_anywhere_in_a_message_loses_track(
+    place: int, bad: tuple[int, int, int]
+) -> None:
+    subject = book(max_levels=500)
+    subject.apply_snapshot(snapshot(1))
+    many = [(1, 50, i + 1) for i in range(200)]
+    many[place] = bad
+    subject.apply_delta(delta(1, 2, *many))
+    assert (subject.synced, subject.malformed, subject.seq) == (False, 1, 1)

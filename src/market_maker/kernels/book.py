@@ -40,6 +40,12 @@ def new_book(capacity: int) -> Ints:
     return cast("Ints", state)
 
 
+def new_changes(count: int) -> tuple[bytearray, Ints]:
+    """Room for `count` changes, as bytes to pack them into and as what `set_levels` takes."""
+    packed = bytearray(3 * 8 * count)
+    return packed, cast("Ints", np.frombuffer(packed, np.int64))
+
+
 @njit("void(int64[::1], int64, int64)", cache=True, nogil=True)
 def _release(state: Ints, side: int, price: int) -> None:
     """Stop subtracting withdrawn own size at `price`, or everywhere for price 0."""
@@ -223,9 +229,18 @@ def _best(state: Ints, side: int) -> int:
 @njit("int64(int64[::1], int64, int64, float64, float64)", cache=True, nogil=True)
 def _depth(state: Ints, side: int, best: int, middle: float, distance: float) -> int:
     """Others' quantity from the best level outwards to `distance` from `middle`."""
-    base = _LEVELS + 2 * side * state[_CAPACITY]
+    capacity = state[_CAPACITY]
+    base = _LEVELS + 2 * side * capacity
     total = 0
     i = best
+    if state[_OWN_COUNT + side] == 0:
+        # The usual case without a look for own size at every level.
+        while i >= 0:
+            if i != best and abs(state[base + i] * (1 - 2 * side) - middle) > distance:
+                break
+            total += state[base + i + capacity]
+            i -= 1
+        return total
     while i >= 0:
         if i != best and abs(state[base + i] * (1 - 2 * side) - middle) > distance:
             break
@@ -323,6 +338,25 @@ def front(state: Ints) -> tuple[int, int, int, int]:
         state[bid + capacity] if n_bid > 0 else 0,
         state[ask + capacity] if n_ask > 0 else 0,
     )
+
+
+@njit("UniTuple(int64, 9)(int64[::1], int64[::1], int64, float64)", cache=True, nogil=True)
+def set_levels(
+    state: Ints, changes: Ints, count: int, depth_fraction: float
+) -> tuple[int, int, int, int, int, int, int, int, int]:
+    """Set `count` levels, each sign, price and quantity in turn; what `top` says then, and a status.
+
+    The status, last, is MALFORMED where one of them cannot be; those before it are set.
+    """
+    status = OK
+    for i in range(0, 3 * count, 3):
+        status = set_level(state, changes[i], changes[i + 1], changes[i + 2])
+        if status != OK:
+            break
+    bid, ask, bid_qty, ask_qty, depth_bid, depth_ask, touch_bid, touch_ask = top(
+        state, depth_fraction
+    )
+    return bid, ask, bid_qty, ask_qty, depth_bid, depth_ask, touch_bid, touch_ask, status
 
 
 @njit("boolean(int64[::1])", cache=True, nogil=True)

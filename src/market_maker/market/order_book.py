@@ -10,7 +10,9 @@ are the last ones known and its reads must not be traded on.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
+from itertools import chain
 
 from market_maker.core.errors import InvariantError
 from market_maker.core.events import BestQuote, BookDelta, BookSnapshot
@@ -20,6 +22,11 @@ from market_maker.kernels import book as kernel
 
 Top = tuple[int, int, int, int, int, int, int, int]
 """Best bid, best ask, their quantities, depth of bid and ask, raw best bid and ask."""
+
+_CHUNK = 64
+"""Levels that one call of a kernel sets."""
+
+_PACKS = tuple(struct.Struct(f"{3 * count}q").pack_into for count in range(_CHUNK + 1))
 
 _OLD_LIMIT = 100
 """Old messages in a row after which the venue must have restarted its sequence."""
@@ -31,8 +38,10 @@ class OrderBook:
     __slots__ = (
         "_ahead",
         "_buffer",
+        "_changes",
         "_depth_fraction",
         "_old_in_a_row",
+        "_packed",
         "_reset",
         "_state",
         "_top",
@@ -46,6 +55,7 @@ class OrderBook:
     def __init__(self, max_levels: int, max_buffered_deltas: int, depth_bps: float) -> None:
         """Start empty and not synchronised."""
         self._state = kernel.new_book(max_levels)
+        self._packed, self._changes = kernel.new_changes(_CHUNK)
         self._depth_fraction = depth_bps * 1e-4
         self._buffer: deque[BookDelta] = deque(maxlen=max_buffered_deltas)
         self._top: Top | None = None
@@ -68,10 +78,9 @@ class OrderBook:
         self.seen_snapshot = True
         # From the worst level inwards, so that every insertion is at the end of its array.
         for sign, levels in ((1, snapshot.bids), (-1, snapshot.asks)):
-            for price, qty in reversed(levels):
-                if not self._set(sign, price, qty):
-                    self._lose_track(malformed=True)
-                    return
+            if not self._set(tuple((sign, price, qty) for price, qty in reversed(levels))):
+                self._lose_track(malformed=True)
+                return
         self.seq = snapshot.seq
         self.synced = True
         self._reset = False
@@ -97,10 +106,9 @@ class OrderBook:
             return
         self._top = None
         self._old_in_a_row = 0
-        for sign, price, qty in delta.changes:
-            if not self._set(sign, price, qty):
-                self._lose_track(malformed=True)
-                return
+        if not self._set(delta.changes):
+            self._lose_track(malformed=True)
+            return
         self.seq = delta.seq
         self._stay_ahead()
 
@@ -173,12 +181,18 @@ class OrderBook:
             return BookVerdict.GAPPED
         return BookVerdict.EMPTY if bid == ask else BookVerdict.ONE_SIDED
 
-    def _set(self, sign: int, price: int, qty: int) -> bool:
+    def _set(self, changes: tuple[tuple[int, int, int], ...]) -> bool:
+        """Set levels and read the top in one call, which costs less than packing them for it."""
+        count = len(changes)
+        if count > _CHUNK:
+            return self._set(changes[:_CHUNK]) and self._set(changes[_CHUNK:])
         try:
-            status: int = kernel.set_level(self._state, sign, price, qty)
-        except OverflowError:
+            _PACKS[count](self._packed, 0, *chain.from_iterable(changes))
+        except struct.error:
             return False
-        return status == kernel.OK
+        said = kernel.set_levels(self._state, self._changes, count, self._depth_fraction)
+        self._top = said[:8]
+        return bool(said[8] == kernel.OK)
 
     def _stay_ahead(self) -> None:
         """Deltas older than the best quote must not take the touch back."""
