@@ -34,6 +34,7 @@ COMMANDS = {
         "Serve the embedded exchange from a process of its own.",
     ),
     "config": ("market_maker.cli.config", "Check, show or describe the settings."),
+    "backtest": ("market_maker.cli.backtest", "Run the bot on recorded market data."),
     "record": ("market_maker.cli.record", "Record public market data; recover it after a crash."),
     "data": ("market_maker.cli.data", "Check recordings, convert those of others."),
     "replay": ("market_maker.cli.replay", "Decide a recorded session again, bit for bit."),

@@ -76,6 +76,7 @@ class Desk:
     ) -> None:
         self.instrument = instrument
         self.line = Line(instrument, terms.position)
+        self.line.mark_price2 = 1  # until there is a market: nothing is worth nothing at any price
         self.account = Account(cash)
         self.account.lines[instrument.symbol] = self.line
         self.records = Records()

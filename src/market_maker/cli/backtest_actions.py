@@ -1,0 +1,222 @@
+"""What `backtest` does: read the recording, run, show how far it is, report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from market_maker.app.backtest import Backtest, Ended
+from market_maker.app.wall_clock import WallClock
+from market_maker.backtest.bootstrap import CONFIDENCE, Figure
+from market_maker.backtest.report import ReportFiles, write_report
+from market_maker.backtest.session_log import SessionLog
+from market_maker.cli.engines import check_engines
+from market_maker.config.load import load_for
+from market_maker.config.options import RunOptions
+from market_maker.config.schema import Settings
+from market_maker.core.clock import Clock
+from market_maker.core.errors import ExitCode, UnusableError
+from market_maker.core.instrument import NANOS
+from market_maker.ledger.ledger import Ledger
+from market_maker.runtime.journal_records import SessionStarted
+from market_maker.runtime.observer import Observer
+from market_maker.ticks.columns import Ticks
+from market_maker.ticks.foreign import Given
+from market_maker.ticks.loading import files_of, load
+from market_maker.ticks.parquet_file import Recording
+from market_maker.venues.paper.terms import assumptions
+
+_SHOWN = 5
+"""Log lines that are printed."""
+
+
+class BacktestRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for."""
+
+    paths: tuple[Path, ...]
+    given: Given
+    engine: str | None
+    config_files: tuple[Path, ...]
+    params: Path | None
+    begin: str | None
+    end: str | None
+    seed: int
+    out: Path | None
+    as_json: bool
+
+
+def run_backtest(request: BacktestRequest) -> int:
+    """Run and print; returns the exit code."""
+    clock = WallClock()
+    paths = [file for path in request.paths for file in files_of(path)]
+    info, ticks = load(
+        paths,
+        _moment("--from", request.begin),
+        _moment("--to", request.end),
+        given=request.given,
+    )
+    market = info.header.market
+    if request.given.market not in {None, market}:
+        raise UnusableError(f"{info.path} is a recording of {market}, not {request.given.market}")
+    settings = _settings(request, market)
+    taken = assumptions(settings.for_market(market).paper, info.header.instrument)
+    if not request.as_json:
+        click.echo(_heading(info, ticks, taken))
+    log, ended = _live(request, settings, info, ticks, taken, clock)
+    out = request.out or Path("reports") / f"backtest-{market.replace('/', '_')}"
+    files = write_report(log.session(), out, seed=request.seed)
+    click.echo((_json if request.as_json else _told)(files, ended))
+    if not ended.whole and ended.code is ExitCode.CLEAN:
+        click.echo("interrupted: the report is of the part that was done", err=True)
+        return ExitCode.UNEXPECTED
+    return ended.code
+
+
+def _settings(request: BacktestRequest, market: str) -> Settings:
+    options = RunOptions(
+        markets=(market,),
+        engine=request.engine,
+        config_files=request.config_files,
+        params=request.params,
+    )
+    loaded = load_for(options, os.environ)
+    check_engines(loaded, options.markets)
+    return loaded.settings
+
+
+def _live(
+    request: BacktestRequest,
+    settings: Settings,
+    info: Recording,
+    ticks: Ticks,
+    taken: tuple[tuple[str, str], ...],
+    clock: Clock,
+) -> tuple[SessionLog, Ended]:
+    """Run until the end or until Ctrl-C."""
+    logs: list[SessionLog] = []
+
+    def observe(started: SessionStarted, ledger: Ledger) -> Observer:
+        log = SessionLog(started, ledger)
+        for name, value in taken:
+            log.assume(name, value)
+        run.rehearsal.venue.desk.queue = log
+        logs.append(log)
+        return log
+
+    header = info.header
+    run = Backtest(settings, header.market, header.instrument, ticks, request.seed, observe=observe)
+    progress = _Progress(len(ticks), clock, quiet=request.as_json)
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: progress.interrupt())
+    try:
+        ended = run.run(progress.go_on)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        progress.close()
+    if not logs:
+        raise UnusableError(f"{info.path}: the recording ends before the bot has come up")
+    log = logs[0]
+    if run.rehearsal.venue.desk.holes_ns:
+        lost_s = run.rehearsal.venue.desk.holes_ns / NANOS
+        log.note(f"market data was missing for {lost_s:.1f} s, in which nothing could fill")
+    return log, ended
+
+
+class _Progress:
+    """Says how far a run is, how fast, and how long it will take."""
+
+    def __init__(self, total: int, clock: Clock, *, quiet: bool) -> None:
+        self._total = total
+        self._clock = clock
+        self._shown = sys.stderr.isatty() and not quiet
+        self._began_ns = self._said_ns = clock.monotonic_ns()
+        self._stop = False
+
+    def interrupt(self) -> None:
+        """End the run soon; a second time, now."""
+        if self._stop:
+            raise KeyboardInterrupt
+        self._stop = True
+
+    def go_on(self, rows: int, _t_ns: int) -> bool:
+        """Show where the run is; False once it was interrupted."""
+        now_ns = self._clock.monotonic_ns()
+        if self._shown and rows and now_ns - self._said_ns > NANOS // 5:
+            self._said_ns = now_ns
+            rate = rows * NANOS / (now_ns - self._began_ns)
+            left_s = (self._total - rows) / rate
+            text = f"\r{rows / self._total:5.1%}  {rate:,.0f} rows/s  {left_s:,.0f} s left "
+            click.echo(text, nl=False, err=True)
+        return not self._stop
+
+    def close(self) -> None:
+        """Leave the line."""
+        if self._shown:
+            click.echo("\r" + " " * 50 + "\r", nl=False, err=True)
+
+
+def _moment(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnusableError(f"{option} {text}: give a time such as 2026-02-16T04:00") from None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return round(when.timestamp() * 1_000_000) * 1000
+
+
+def _heading(info: Recording, ticks: Ticks, taken: tuple[tuple[str, str], ...]) -> str:
+    extent = info.extent
+    begins = datetime.fromtimestamp(extent.first_ns / NANOS, UTC)
+    hours = (extent.last_ns - extent.first_ns) / NANOS / 3600
+    lines = [
+        f"{info.header.market}, {len(ticks):,} rows, {hours:.2f} h from {begins:%Y-%m-%d %H:%M:%S} UTC",
+        "taken for granted:",
+    ]
+    width = max(len(name) for name, _ in taken)
+    return "\n".join(lines + [f"  {name:<{width}}  {value}" for name, value in taken])
+
+
+def _told(files: ReportFiles, ended: Ended) -> str:
+    statistics = files.said.statistics
+    per_hour, activity = statistics.pnl_per_hour, statistics.activity
+    lines = [
+        f"{activity.fills} fills of {activity.orders} orders; P&L {statistics.pnl:+.4f} {statistics.currency}",
+        f"per hour {_figure(per_hour)}",
+        f"verdict: {statistics.judgement.verdict.value.replace('_', ' ')}",
+    ]
+    lines += [f"  {reason}" for reason in statistics.judgement.reasons]
+    lines += [
+        f"by the {band.estimate} estimate of the queue: {band.fills} fills, P&L {band.pnl:+.4f}"
+        for band in statistics.bands
+    ]
+    lines += [f"{level}: {event}: {detail}" for level, event, detail in ended.log[:_SHOWN]]
+    lines.append(f"report: {files.page}")
+    return "\n".join(lines)
+
+
+def _figure(figure: Figure) -> str:
+    if figure.value is None:
+        return "unknown"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:+.4f} {figure.unit}, interval unknown: too little data"
+    return f"{figure.value:+.4f} {figure.unit}, {CONFIDENCE:.0%} interval {figure.low:+.4f} to {figure.high:+.4f}"
+
+
+def _json(files: ReportFiles, ended: Ended) -> str:
+    facts = {
+        "rows": ended.rows,
+        "whole": ended.whole,
+        "exit_code": int(ended.code),
+        "report": str(files.page),
+        "session": str(files.session),
+        "statistics": msgspec.to_builtins(files.said.statistics),
+    }
+    return msgspec.json.encode(facts).decode()
