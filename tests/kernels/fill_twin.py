@@ -104,7 +104,7 @@ class Twin:
             elif e == 0 or gone == 0 or front >= qty + gone:
                 left = min(front, qty)
             else:
-                left = math.floor(front * (qty / (qty + gone)) + 1e-6)
+                left = math.floor(front / (qty + gone) * (qty / (qty + gone)) * (qty + gone) + 0.5)
                 left = max(front - gone, min(left, front, qty))
             if gone and front < UNKNOWN:
                 order.moved[e] += front - left

@@ -93,7 +93,7 @@ def shrink(front: int, before: int, after: int, exponent: float) -> int:
         moved = 2.0 * q / (2.0 - c * q + math.sqrt(4.0 + c * c * q * q))
     else:
         moved = _solve(x, 1.0 - x, q, 1.0 - exponent)
-    left = math.floor(moved * before + 1e-6)
+    left = math.floor(moved * before + 0.5)
     return max(front - (before - after), min(left, front, after), 0)
 
 
