@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from ticks_samples import INSTRUMENT
 
 from market_maker.config.recording import RecordingConfig
@@ -24,6 +25,10 @@ START_NS -= START_NS % (3600 * NANOS)
 """A whole hour."""
 
 CONFIG = RecordingConfig(sync_period_s=0.01, min_free_mb=0.0)
+
+
+FINE = msgspec.structs.replace(INSTRUMENT, tick=1, lot=1)
+"""Every price and size of a tape lies on its grid."""
 
 
 class Hand:
@@ -49,7 +54,7 @@ class Tape:
         self.clock = Hand()
         self.said: list[tuple[str, str, str]] = []
         self.writer = Writer(folder, config, self.clock, self._say, disk)
-        origin = Origin("SOL-USD", "simulated", "record", lambda: INSTRUMENT, self._snapshot)
+        origin = Origin("SOL-USD", "simulated", "record", lambda: FINE, self._snapshot)
         self.recorder = TicksRecorder(origin, config, self.writer)
         self.told: list[PublicEvent] = []
         self.seq = 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from market_maker.core.instrument import NANOS
 from market_maker.kernels.gate import watch
-from market_maker.ticks.columns import COLUMNS, LAST, UNNUMBERED, Kind, Ticks, joined
+from market_maker.ticks.columns import COLUMNS, EMPTY, LAST, UNNUMBERED, Kind, Ticks, joined
 from market_maker.ticks.findings import MEANINGS, Finding, Verdict, Weight
 from market_maker.ticks.quality import Quality, quality_of
 from market_maker.ticks.stream_gate import StreamGate, gate_over
@@ -334,6 +334,39 @@ def test_messages_behind_the_book_are_out_of_sequence() -> None:
     seq[k:m] = seq[i] - 50
     found = judged(with_columns(ticks, seq=seq)).found
     assert Finding.OUT_OF_SEQUENCE in {item.finding for item in found}
+
+
+def test_an_end_in_order_is_no_loss() -> None:
+    ticks = good_recording()
+    last = picked(ticks, slice(len(ticks) - 1, None))
+    downs = [
+        with_columns(
+            last,
+            kind=np.array([Kind.STATUS], np.int8),
+            side=np.array([-1], np.int8),
+            price=np.array([feed]),
+            flags=np.array([LAST], np.uint8),
+        )
+        for feed in (1, 2, 4)
+    ]
+    assert judged(joined([ticks, *downs])).verdict is Verdict.READY
+
+
+def test_messages_of_different_kinds_are_not_taken_for_each_other() -> None:
+    """Trades and empty changes of the book are both known by little more than a number."""
+    ticks = good_recording()
+    trades = picked(ticks, ticks.kind == Kind.TRADE)
+    empty = with_columns(
+        trades,
+        kind=np.full(len(trades), Kind.LEVEL, np.int8),
+        flags=trades.flags | np.uint8(EMPTY),
+        ref=trades.seq - 3,
+    )
+    quality = judged(
+        joined([with_columns(empty, recv_ns=trades.recv_ns[:1] + 0 * trades.recv_ns), trades])
+    )
+    assert Finding.DUPLICATE not in quality.names()
+    assert Finding.REPEAT not in quality.names()
 
 
 def test_findings_say_when() -> None:

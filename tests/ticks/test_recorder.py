@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recordings import CONFIG, START_NS, Tape, read
+from recordings import CONFIG, FINE, START_NS, Tape, read
 from ticks_samples import INSTRUMENT
 
 from market_maker.config.recording import RecordingConfig
@@ -46,7 +46,7 @@ def test_what_was_heard_is_what_was_recorded(tmp_path: Path) -> None:
     (path,) = own_files(tmp_path, PARQUET)
     header = read_info(path).header
     assert (header.market, header.venue, header.mode) == ("SOL-USD", "simulated", "record")
-    assert (header.instrument, header.session, header.part) == (INSTRUMENT, START_NS, 0)
+    assert (header.instrument, header.session, header.part) == (FINE, START_NS, 0)
     assert path.name == "20260921T140000.000000000Z-000000.parquet"
     assert sorted(tmp_path.iterdir()) == [path]
     assert tape.recorder.recorded_events == tape.writer.kept_events == len(tape.told)
@@ -163,7 +163,10 @@ def test_a_full_disk_pauses_the_recording_and_the_gap_is_told(tmp_path: Path) ->
     tape.end()
     _check_hole(tape, read(tmp_path))
     assert not own_files(tmp_path, RAW)
-    assert [event for _, event, _ in tape.said] == ["recording_paused", "recording_resumed"]
+    *pause, quality = tape.said
+    assert [event for _, event, _ in pause] == ["recording_paused", "recording_resumed"]
+    assert quality[1] == "recording_quality"
+    assert "feed_down: " in quality[2]
     assert tape.recorder.holes == 1
 
 

@@ -98,7 +98,7 @@ def _begin(
     state[at.KIND] = kind
     state[at.VENUE] = venue
     state[at.NUMBERED] = 0 if flags & at.UNNUMBERED else 1
-    state[at.HASH] = kind
+    state[at.HASH] = _mixed(_MULTIPLIER, kind)
     state[at.IGNORED] = 0
     state[at.MESSAGES] += 1
     state[state[at.ROW] + at.T_MESSAGES] += 1
@@ -198,7 +198,7 @@ def _recognise(state: Ints, seq: int) -> None:
     digest = state[at.HASH]
     feed = _feed_of(kind)
     if kind != at.TRADE:
-        if state[at.LAST_HASH + feed] == digest and digest != kind:
+        if state[at.LAST_HASH + feed] == digest and digest != _mixed(_MULTIPLIER, kind):
             point(state, at.REPEAT)
         elif state[at.STALE_SINCE] != 0:
             since = state[at.STALE_SINCE]

@@ -23,7 +23,7 @@ from market_maker.config.recording import RecordingConfig
 from market_maker.core.clock import Clock
 from market_maker.core.errors import UnusableError
 from market_maker.core.instrument import NANOS
-from market_maker.ticks.columns import ROW
+from market_maker.ticks.columns import ROW, Ticks
 from market_maker.ticks.folder import (
     PARQUET,
     RAW,
@@ -38,6 +38,7 @@ from market_maker.ticks.header import Header
 from market_maker.ticks.packing import Block, unpacked
 from market_maker.ticks.parquet_file import FileWriter
 from market_maker.ticks.raw_log import RawLog, block_bytes, head_bytes
+from market_maker.ticks.recording_gate import RecordingGate
 from market_maker.ticks.recovery import recover_folder, write_out
 
 _LONGEST_PAUSE_NS: Final = 60 * NANOS
@@ -82,6 +83,7 @@ class Writer:
         self._put_rows = 0
         self._queue: queue.SimpleQueue[Block | None] = queue.SimpleQueue()
         self._segment: _Segment | None = None
+        self._gate = RecordingGate(config.rotate_minutes * 60.0)
         self._synced_ns = 0
         self._period_ns = int(config.sync_period_s * NANOS)
         self._pause_ns = self._period_ns
@@ -160,9 +162,10 @@ class Writer:
         if block.header is not None:
             self._finish()
             self._segment = _Segment(self._folder, block.header, block.first_ns, self._disk)
+            self._gate.begin(block.header, block.first_ns)
         if self._segment is None:
             raise OSError(0, "there is no file to write to")
-        self._segment.write(block)
+        self._gate.watch(self._segment.write(block))
 
     def _mind(self) -> None:
         """Sync, and look after the room on the disk."""
@@ -197,6 +200,8 @@ class Writer:
         try:
             self._sync(segment)
             segment.finish()
+            if words := self._gate.said():
+                self._say("warning", "recording_quality", f"{segment.path}: {words}")
         finally:
             segment.let_go()
         prune(self._folder, self._config, self._clock.now_ns())
@@ -252,7 +257,12 @@ class _Segment:
             self.let_go()
             raise
 
-    def write(self, block: Block) -> None:
+    @property
+    def path(self) -> Path:
+        """The file's name once it is finished."""
+        return self._final
+
+    def write(self, block: Block) -> Ticks:
         """Append a block to the log, whole or not at all, then to the file in the making."""
         before = self._size
         try:
@@ -264,12 +274,14 @@ class _Segment:
             raise
         self.events += block.events
         self.bytes += self._size - before
+        ticks = unpacked(block.rows, block.text)
         if self._writer is not None:
             try:
-                self._writer.write(unpacked(block.rows, block.text))
+                self._writer.write(ticks)
             except OSError:
                 self._writer.abandon()
                 self._writer = None
+        return ticks
 
     def sync(self) -> None:
         """Force the log to the disk."""
