@@ -159,9 +159,12 @@ def test_the_chance_of_a_fill_is_that_of_an_independent_estimator() -> None:
             continue
         within = oracle.surv_times <= chance.horizon_s
         assert chance.chance == pytest.approx(1.0 - oracle.surv_prob[within][-1], abs=1e-6)
+        spread = oracle.surv_prob_se[within][-1]
         assert chance.low is not None
         assert chance.high is not None
         assert 0.0 <= chance.low < chance.chance < chance.high <= 1.0
+        # These stays are independent, so clusters of them err as the oracle says.
+        assert chance.high - chance.low == pytest.approx(2 * 2.05 * spread, rel=0.3)
 
 
 def test_a_longer_queue_means_a_smaller_chance_and_the_halves_agree() -> None:
@@ -175,13 +178,17 @@ def test_a_longer_queue_means_a_smaller_chance_and_the_halves_agree() -> None:
     quotes.sort(key=lambda quote: quote[4] is None)
     found = fill_chance(made(np.zeros(4000), quotes=quotes))
     assert found.by_queue
-    chances = [each.chances[1].chance for each in found.classes]
+    chances = [each.chances[2].chance for each in found.classes]
     assert [each.ahead_high for each in found.classes] == [0, 100, 400]
     assert None not in chances
     assert chances == sorted(chances, key=lambda chance: -(chance or 0.0))
     for chance, ahead in zip(chances, (0, 100, 400), strict=True):
         assert chance == pytest.approx(1.0 - math.exp(-10.0 / (3.0 + ahead / 20.0)), abs=0.08)
     assert [forecast.met for forecast in found.forecasts] == [True] * 3
+    low, high = found.forecasts[0].came.low, found.forecasts[0].came.high
+    assert low is not None
+    assert high is not None
+    assert 0.0 < low < high < 1.0
 
 
 def test_the_drawdown_is_the_deepest_fall_and_dated() -> None:

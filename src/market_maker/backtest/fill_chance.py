@@ -8,21 +8,23 @@ half of a session gave is held against the second half: a forecast and what came
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import Final
 
 import msgspec
 import numpy as np
 
-from market_maker.backtest.bootstrap import CONFIDENCE
+from market_maker.backtest.bootstrap import CONFIDENCE, student_quantile
 from market_maker.backtest.session import Floats, Ints, Mask, Session
 from market_maker.core.instrument import NANOS
 
-HORIZONS_S: Final = (1.0, 10.0, 60.0)
+HORIZONS_S: Final = (1.0, 3.0, 10.0)
 JUDGED_S: Final = 10.0
 """The horizon at which halves are compared."""
 
 _MOST_CLASSES = 6
+_MOST_BLOCKS = 30
+_LEAST_BLOCKS = 5
+_LEAST_BLOCK_NS = 60 * NANOS
 _LEAST_STAYS = 10
 
 
@@ -50,16 +52,11 @@ class Forecast(msgspec.Struct, frozen=True):
     """What a class's first half foretold for the second, and what the second gave."""
 
     name: str
-    foretold: float
+    foretold: Chance
     came: Chance
     stays: int
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the forecast lies in the interval of what came."""
-        if self.came.low is None or self.came.high is None:
-            return None
-        return self.came.low <= self.foretold <= self.came.high
+    met: bool | None
+    """Whether the two differ by no more than chance allows, None where that is not known."""
 
 
 class FillChance(msgspec.Struct, frozen=True):
@@ -89,20 +86,28 @@ def fill_chance(session: Session) -> FillChance:
     if by_queue:
         stays = stays.only(stays.ahead >= 0)
     parts = _by_queue(session, stays) if by_queue else _by_level(stays)
-    middle_ns = (session.about.began_ns + session.about.ended_ns) // 2
     classes, forecasts = [], []
     for name, low, high, keep in parts:
         own = stays.only(keep)
-        chances = tuple(_chance(own, horizon_s) for horizon_s in HORIZONS_S)
+        chances = tuple(_estimate(own, horizon_s).chance() for horizon_s in HORIZONS_S)
         filled = int(own.filled.sum())
         classes.append(QueueClass(name, low, high, len(own.filled), filled, chances))
-        early = own.only(own.began_ns < middle_ns)
-        late = own.only(own.began_ns >= middle_ns)
-        foretold = _chance(early, JUDGED_S).chance
-        if foretold is not None and min(len(early.filled), len(late.filled)) >= _LEAST_STAYS:
-            came = _chance(late, JUDGED_S)
-            forecasts.append(Forecast(name, foretold, came, len(late.filled)))
+        forecast = _forecast(name, own, (session.about.began_ns + session.about.ended_ns) // 2)
+        if forecast is not None:
+            forecasts.append(forecast)
     return FillChance(by_queue, tuple(classes), tuple(forecasts))
+
+
+def _forecast(name: str, stays: _Stays, middle_ns: int) -> Forecast | None:
+    """Hold a class's halves against each other; None where one is too small."""
+    early = stays.only(stays.began_ns < middle_ns)
+    late = stays.only(stays.began_ns >= middle_ns)
+    if min(len(early.filled), len(late.filled)) < _LEAST_STAYS:
+        return None
+    foretold, came = _estimate(early, JUDGED_S), _estimate(late, JUDGED_S)
+    if foretold.left is None or came.left is None:
+        return None
+    return Forecast(name, foretold.chance(), came.chance(), len(late.filled), foretold.agrees(came))
 
 
 def _stays_of(session: Session) -> _Stays:
@@ -155,28 +160,66 @@ def _by_level(stays: _Stays) -> list[tuple[str, int, int, Mask]]:
     ]
 
 
-def _chance(stays: _Stays, horizon_s: float) -> Chance:
-    """Kaplan and Meier's estimate, its interval on the scale of log(-log), which stays within 0 and 1."""
+class _Estimate(msgspec.Struct, frozen=True):
+    """The share that is left unfilled at a horizon; `spread` is the standard error of log(-log) of it.
+
+    On that scale intervals stay within 0 and 1. `waited` counts the stays that reached the horizon.
+    """
+
+    horizon_s: float
+    left: float | None = None
+    spread: float | None = None
+    waited: int = 0
+    blocks: int = 0
+
+    def chance(self) -> Chance:
+        """The chance of a fill with its interval."""
+        if self.left is None:
+            return Chance(self.horizon_s, None, None, None)
+        if self.left == 1.0:
+            # Nothing filled: the interval is what so many fruitless waits allow.
+            most = 1.0 - (1.0 - CONFIDENCE) ** (1.0 / max(self.waited, 1))
+            return Chance(self.horizon_s, 0.0, 0.0, most)
+        if self.spread is None:
+            return Chance(self.horizon_s, 1.0 - self.left, None, None)
+        reach = student_quantile(self.blocks - 1) * self.spread
+        low, high = self.left ** math.exp(-reach), self.left ** math.exp(reach)
+        return Chance(self.horizon_s, 1.0 - self.left, 1.0 - low, 1.0 - high)
+
+    def agrees(self, other: _Estimate) -> bool | None:
+        """Whether two estimates differ by no more than chance allows."""
+        if self.spread is None or other.spread is None or self.left is None or other.left is None:
+            return None
+        apart = math.log(-math.log(self.left)) - math.log(-math.log(other.left))
+        reach = student_quantile(min(self.blocks, other.blocks) - 1)
+        return abs(apart) <= reach * math.hypot(self.spread, other.spread)
+
+
+def _estimate(stays: _Stays, horizon_s: float) -> _Estimate:
+    """Kaplan and Meier's estimate. Stays of one block of time share its flow: they err together."""
     if not len(stays.filled) or float(stays.lasted_s.max()) < horizon_s:
-        return Chance(horizon_s, None, None, None)
+        return _Estimate(horizon_s)
     order = np.argsort(stays.lasted_s, kind="stable")
-    lasted, filled = stays.lasted_s[order], stays.filled[order]
-    at, began = np.unique(lasted, return_index=True)
-    risk = len(lasted) - began
-    deaths = np.add.reduceat(filled, began)
-    within = (at <= horizon_s) & (deaths > 0)
-    risk, deaths = risk[within], deaths[within]
-    share = 1.0 - deaths / risk
-    left = float(np.prod(share))
-    if not len(deaths):
-        # Nothing filled: the interval is what so many fruitless waits allow.
-        waited = int((lasted >= horizon_s).sum())
-        return Chance(horizon_s, 0.0, 0.0, 1.0 - (1.0 - CONFIDENCE) ** (1.0 / max(waited, 1)))
-    if left <= 0.0:
-        return Chance(horizon_s, 1.0, None, None)
-    variance = float(np.sum(deaths / (risk * np.maximum(risk - deaths, 1))))
-    spread = (
-        NormalDist().inv_cdf(0.5 + CONFIDENCE / 2.0) * math.sqrt(variance) / abs(math.log(left))
+    lasted, filled, began_ns = (
+        stays.lasted_s[order],
+        stays.filled[order].astype(np.float64),
+        stays.began_ns[order],
     )
-    low, high = left ** math.exp(-spread), left ** math.exp(spread)
-    return Chance(horizon_s, 1.0 - left, 1.0 - low, 1.0 - high)
+    at, first = np.unique(lasted, return_index=True)
+    risk = (len(lasted) - first).astype(np.float64)
+    deaths = np.add.reduceat(filled, first) * (at <= horizon_s)
+    left = float(np.prod(1.0 - deaths / risk))
+    waited = int((lasted >= horizon_s).sum())
+    if not 0.0 < left < 1.0:
+        return _Estimate(horizon_s, left, None, waited)
+    # What each stay adds to the sum of deaths over those at risk, beyond what it was expected to.
+    where = np.searchsorted(at, lasted)
+    added = filled * (lasted <= horizon_s) / risk[where] - np.cumsum(deaths / risk**2)[where]
+    span = int(began_ns.max() - began_ns.min()) + 1
+    block_ns = max(span // _MOST_BLOCKS, _LEAST_BLOCK_NS)
+    _, block = np.unique((began_ns - began_ns.min()) // block_ns, return_inverse=True)
+    sums = np.bincount(block, added)
+    if len(sums) < _LEAST_BLOCKS:
+        return _Estimate(horizon_s, left, None, waited)
+    spread = math.sqrt(float(sums @ sums) * len(sums) / (len(sums) - 1)) / -math.log(left)
+    return _Estimate(horizon_s, left, spread, waited, len(sums))

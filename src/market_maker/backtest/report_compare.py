@@ -35,7 +35,7 @@ _NEITHER = ("turnover", "fills", "time quoting both sides", "time quoting none")
 def comparison_section(left: Session, right: Session, found: Comparison) -> Markup:
     """Two sessions, figure by figure, with the interval of each difference."""
     word, tone = COMPARED[found.verdict]
-    said = Markup(f"<p>{badge(f'second {word}', tone)} {escaped(comparison_sentence(found))}</p>")
+    said = Markup(f"<p>{badge(word, tone)} {escaped(comparison_sentence(found))}</p>")
     columns = [Column("figure"), Column("first", number=True), Column("second", number=True),
                Column("second less first", number=True), Column("interval", number=True)]  # fmt: skip
     rows = [

@@ -83,22 +83,27 @@ def hours_section(found: Statistics) -> Markup:
     unit = found.currency
     columns = [
         Column("hour (UTC)"),
-        Column("minutes", number=True),
+        Column("min", number=True),
         Column(f"profit, {unit}", number=True),
     ]
-    columns += [Column(words(name), number=True) for name in PARTS[:-1]]
+    columns += [
+        Column(
+            name.split("_")[-1] if name == "inventory_carry" else name.split("_")[0], number=True
+        )
+        for name in PARTS[:-1]
+    ]
     columns += [
         Column("fills", number=True),
-        Column(f"turnover, {unit}", number=True),
-        Column("both sides", number=True),
-        Column("mean inventory", number=True),
+        Column("turnover", number=True),
+        Column("both", number=True),
+        Column("inventory", number=True),
     ]
     rows: list[list[Cell]] = []
     for hour in found.hours:
         tone = Tone.GOOD if hour.pnl > 0 else Tone.BAD if hour.pnl < 0 else Tone.PLAIN
         rows.append(
             [
-                moment(hour.begin_ns)[5:16],
+                Markup(f'<span class="num">{moment(hour.begin_ns)[5:16]}</span>'),
                 number(hour.seconds / 60.0, 3),
                 toned(signed(hour.pnl), tone),
                 *(signed(hour.parts[name]) for name in PARTS[:-1]),
@@ -111,7 +116,7 @@ def hours_section(found: Statistics) -> Markup:
     return section(
         "Hour by hour",
         table(columns, rows),
-        lead="Facts of the books, not estimates: they need no interval.",
+        lead=f"Facts of the books, not estimates: they need no interval. Money in {unit}; both: share of the time with both sides quoted; inventory: mean of its size.",
     )
 
 
@@ -187,7 +192,7 @@ def assumptions_section(session: Session, found: Statistics) -> Markup:
         f"Intervals hold {how.confidence:.0%}: the session is cut into cells of {how.cell_s:g} s, which are drawn again in circular blocks"
         f" of {number(how.block_s, 3)} s (length by the rule of Politis and White on the profit, at least 60 s), {how.draws:,} times with"
         f" seed {how.seed}, and widened as Student's distribution is for {number(how.blocks, 3)} blocks. They hold what the session's own"
-        " market allows; another market may differ by more. Chances of fills treat stays as independent of each other."
+        " market allows; another market may differ by more. Chances of fills count the stays of up to 30 blocks of time as clusters."
     )
     notes = [paragraph(f"Note: {note}") for note in about.notes]
     return section(

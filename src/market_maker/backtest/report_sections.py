@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from market_maker.backtest.cells import HORIZONS_S
-from market_maker.backtest.fill_chance import JUDGED_S, Chance
+from market_maker.backtest.fill_chance import JUDGED_S, Chance, FillChance
 from market_maker.backtest.report_words import interval, number, signed, told, tone_of
 from market_maker.backtest.results import Statistics
 from market_maker.backtest.session import PARTS
@@ -158,7 +158,11 @@ def chance_section(found: Statistics) -> Markup:
     names = tuple((i + 1.0, each.name) for i, each in enumerate(chances.classes))
     axis = Axis(0.4, count + 0.6, names=names)
     chart = Chart(
-        axis, Axis(0.0, 100.0), height=220, width=1020, label="Chance of a fill in percent by queue"
+        axis,
+        axis_of(0.0, _highest(chances), zero=True),
+        height=220,
+        width=1020,
+        label="Chance of a fill in percent by queue",
     )
     for row, colour in enumerate(colours):
         for i, each in enumerate(chances.classes):
@@ -204,7 +208,7 @@ def _forecasts(found: Statistics) -> Markup:
         Column("met"),
     ]
     rows: list[list[Cell]] = [
-        [each.name, f"{each.foretold:.1%}", _percent(each.came), f"{each.stays:,}", _met(each.met)]
+        [each.name, _percent(each.foretold), _percent(each.came), f"{each.stays:,}", _met(each.met)]
         for each in forecasts
     ]
     return joined(
@@ -212,10 +216,22 @@ def _forecasts(found: Statistics) -> Markup:
     )
 
 
+def _highest(chances: FillChance) -> float:
+    """The highest chance that is drawn, in percent."""
+    bounds = [
+        bound
+        for each in chances.classes
+        for chance in each.chances
+        for bound in (chance.chance, chance.high)
+        if bound is not None
+    ]
+    return 105.0 * max(bounds, default=1.0)
+
+
 def _met(met: bool | None) -> Markup:
     if met is None:
         return toned("unknown", Tone.MUTED)
-    return badge("within", Tone.GOOD) if met else badge("outside", Tone.WARN)
+    return badge("yes", Tone.GOOD) if met else badge("no", Tone.WARN)
 
 
 def _whisker(chart: Chart, x: float, chance: Chance, colour: Colour) -> None:
@@ -278,7 +294,9 @@ def words(name: str) -> str:
 
 def share_bar(share: float, text: str = "", tone: str = "") -> Markup:
     """A share of the whole as a bar."""
-    wide = 120.0 * min(max(abs(share), 0.0), 1.0)
+    wide = 120.0 * min(abs(share), 1.0)
+    if not wide:
+        return escaped(text or "0.0%")
     return Markup(
         f'<i class="bar {tone}" style="width:{wide:.1f}px"></i> {escaped(text or f"{abs(share):.1%}")}'
     )

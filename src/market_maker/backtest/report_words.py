@@ -72,7 +72,7 @@ def sentence(found: Statistics) -> str:
     meaning = {
         Verdict.POSITIVE: "Under the assumptions below, this is more than chance.",
         Verdict.NEGATIVE: "The loss is more than chance: do not trade this as it is.",
-        Verdict.UNDECIDED: "The interval includes zero: this shows neither profit nor loss.",
+        Verdict.UNDECIDED: "The interval includes zero: whether this earns or loses is not shown.",
         Verdict.INSUFFICIENT_DATA: "There is too little data to conclude anything: "
         + "; ".join(found.judgement.reasons)
         + ".",
