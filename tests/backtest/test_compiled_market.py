@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from plain_market import plain_readings
 from synthetic_rows import INSTRUMENT, synthetic_ticks
 
-from market_maker.backtest.sweep_market import MarketPath, follow_market
+from market_maker.backtest.sweep_market import follow_market
 from market_maker.config.signals import (
     FairPriceConfig,
     IntensityConfig,
@@ -27,17 +28,13 @@ from market_maker.core.events import (
     FeedStatus,
     FundingUpdate,
     Heartbeat,
-    TradePrint,
 )
 from market_maker.core.instrument import NANOS
 from market_maker.core.readings import Readings
 from market_maker.core.side import Side
 from market_maker.kernels import sweep_market as sm
 from market_maker.kernels import sweep_readings as rd
-from market_maker.market.market import Market
-from market_maker.market.market_view import MarketView
 from market_maker.market.order_book import OrderBook
-from market_maker.signals.signal_set import SignalSet
 from market_maker.ticks.columns import PublicEvent, Ticks, events_of
 from market_maker.ticks.packing import ticks_of
 
@@ -54,31 +51,6 @@ DEEP = SignalsConfig(
     trend=TrendConfig(method="regression", enabled=False),
     volatility=VolatilityConfig(enabled=False),
 )
-
-
-def _plain(
-    market: MarketConfig, signals: SignalsConfig, ticks: Ticks, path: MarketPath
-) -> Iterator[tuple[MarketView, Readings]]:
-    """What the bot's own objects say at every marked instant."""
-    book = Market(INSTRUMENT, market, watch_depth=signals.fair_price.book == "depth")
-    readings = SignalSet(signals, INSTRUMENT)
-    seen = book.view
-    events = events_of(ticks)
-    event = next(events, None)
-    for now_ns in path.marks[:, sm.TIME_NS].tolist():
-        while event is not None and event.recv_ns <= now_ns:
-            view = book.apply(event)
-            if view is not seen:
-                seen = view
-                if view.valid:
-                    readings.on_view(view)
-            if isinstance(event, TradePrint):
-                readings.on_trade(event, view)
-            elif isinstance(event, FundingUpdate):
-                readings.on_funding(event)
-            event = next(events, None)
-        seen = book.check(now_ns)
-        yield seen, readings.readings(now_ns)
 
 
 def _slow_facts(readings: Readings) -> tuple[float, ...]:
@@ -167,7 +139,7 @@ def test_every_reading_is_the_bots_own_to_the_last_bit(
     market = MarketConfig(stale_after_s=0.8, contradicted_after_s=0.01)
     path = follow_market(ticks, INSTRUMENT, market, signals, interval_ns)
     assert len(path.marks) > 120
-    plain = _plain(market, signals, ticks, path)
+    plain = plain_readings(market, signals, ticks, path)
     for mark, fast, (view, readings) in zip(path.marks, path.fast, plain, strict=True):
         told = (int(mark[sm.VALID]), int(mark[sm.BID]), int(mark[sm.ASK]), int(mark[sm.VERSION]))
         assert told == (int(view.valid), view.best_bid, view.best_ask, view.version)

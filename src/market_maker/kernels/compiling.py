@@ -13,6 +13,6 @@ from numba import njit
 _OPTIONS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "_nrt": False}
 
 
-def kernel(signature: str) -> Any:  # noqa: ANN401 - what numba makes of a function has no type
-    """Compile a function that allocates nothing, for one signature."""
+def kernel(signature: object) -> Any:  # noqa: ANN401 - what numba makes of a function has no type
+    """Compile a function that allocates nothing, for one signature, as text or as numba's own."""
     return njit(signature, **_OPTIONS)
