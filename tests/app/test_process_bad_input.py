@@ -52,6 +52,7 @@ def test_a_mistake_is_named_with_its_exit_code(name: str, tmp_path: Path) -> Non
     assert named[0] in done.err
     assert any(words in done.err for words in named[1:]), done.err
     assert done.out == ""
+    assert name != "unknown market" or not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_the_journal_of_another_format_names_the_version_to_use(tmp_path: Path) 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense\n", b'{"type":"Timer","recv_ns":1}\n'])
 def test_what_is_no_session_is_refused(body: bytes, tmp_path: Path) -> None:
-    with pytest.raises(UnusableError):
+    with pytest.raises(UnusableError, match="no journal"):
         replayed(body, tmp_path)
 
 

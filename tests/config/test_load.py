@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -213,3 +215,26 @@ def test_a_mistyped_table_is_named_with_its_own_line(write: Write, table: str) -
     file = write(f"# mine\n\n[{table}]\n\nlevels = 2\nsize = 3\n")
     (problem,) = _problems(file)
     assert problem.startswith(f"{file}:3: {table}: unknown key")
+
+
+def test_a_device_without_end_is_refused_and_a_pipe_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UnusableError, match="/dev/zero: is larger than"):
+        load(files=[Path("/dev/zero")])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("[risk]\nmax_drawdown = 0.04\n",))
+    writer.start()
+    assert load(files=[pipe]).settings.risk.max_drawdown == 0.04
+    writer.join()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("[risk]\nmax_drawdown = = 1\n", 2), ("[risk]\n\n[risky", 3)]
+)
+def test_broken_toml_is_placed_like_every_other_problem(
+    text: str, line: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text(text)
+    with pytest.raises(UnusableError, match=rf"broken\.toml:{line}: is not valid TOML: [^()]+$"):
+        load(files=[file])

@@ -97,7 +97,7 @@ def test_refusals_unknown_commands_and_bugs_are_told_apart(tmp_path: Path) -> No
 
 def test_nobody_listening_and_nobody_answering_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
-    with pytest.raises(NoSuchBotError, match="no bot is running") as caught:
+    with pytest.raises(NoSuchBotError, match=r"no bot is running.*--data-dir") as caught:
         ask(path, "status")
     assert not isinstance(caught.value, BotNotAnsweringError)
     with socket.socket(socket.AF_UNIX) as dead:

@@ -5,6 +5,7 @@ Owns reading files and laying one source over another; refuses to know what a va
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,11 @@ from market_maker.config.problems import Problem
 from market_maker.config.toml_lines import key_lines
 
 Tree = dict[str, object]
+
+_LARGEST = 1_000_000
+"""Bytes of the largest file that is read: nobody writes such settings."""
+
+_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
 
 class Layer(msgspec.Struct):
@@ -37,14 +43,22 @@ class Layer(msgspec.Struct):
 def read_file(path: Path, problems: list[Problem]) -> Layer:
     """One TOML file; what is wrong with it goes to `problems`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)  # a device may never end
+        if len(content) > _LARGEST:
+            problems.append(Problem(str(path), f"is larger than {_LARGEST} bytes"))
+            return Layer({}, {})
+        text = content.decode()
         values = tomllib.loads(text)
     except OSError as error:
         problems.append(Problem(str(path), f"cannot be read: {error.strerror}"))
     except UnicodeDecodeError:
         problems.append(Problem(str(path), "is not UTF-8 text"))
     except tomllib.TOMLDecodeError as error:
-        problems.append(Problem(str(path), f"is not valid TOML: {error}"))
+        said = str(error)
+        place = _PLACE.search(said)
+        line = (place and place["line"]) or len(text.splitlines())
+        problems.append(Problem(f"{path}:{line}", f"is not valid TOML: {_PLACE.sub('', said)}"))
     else:
         lines = key_lines(text)
         origins = {key: f"{path}:{_line(lines, key)}" for key, _ in flatten(values)}

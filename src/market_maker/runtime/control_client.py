@@ -39,7 +39,7 @@ def ask(
             connection.sendall(question)
             answer = _read_line(connection)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
-        msg = f"no bot is running on {path.parent}"
+        msg = f"no bot is running on {path.parent}; if one runs elsewhere, give its --data-dir and --mode"
         raise NoSuchBotError(msg) from error
     except TimeoutError as error:
         msg = f"the bot on {path.parent} does not answer within {timeout_s:g} s"

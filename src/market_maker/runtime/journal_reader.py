@@ -33,11 +33,11 @@ class SessionFiles(msgspec.Struct, frozen=True):
     files: tuple[Path, ...]
 
 
-class _Header(msgspec.Struct):
+class _Header(msgspec.Struct, tag="SessionStarted"):
     """As much of a session's first record as every version will have."""
 
-    version: str = "?"
-    format: int = 0
+    version: str
+    format: int
 
 
 def find_session(path: Path, epoch: int | None) -> SessionFiles:
@@ -91,7 +91,10 @@ class SessionReader:
         try:
             head = msgspec.json.decode(lines[1], type=_Header)
         except msgspec.DecodeError:
-            raise UnusableError(f"{first} has no start of a session to replay from") from None
+            raise UnusableError(
+                f"{first} is no journal, or has lost the start of its session: name a file that"
+                " begins with one, or the folder of journal files"
+            ) from None
         if head.format != JOURNAL_FORMAT:
             raise UnusableError(
                 f"{first} was written by version {head.version} in format {head.format}; this"

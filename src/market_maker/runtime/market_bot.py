@@ -473,7 +473,8 @@ class MarketBot:
             async with asyncio.timeout(self._deadline_s):
                 await self.venue.resubscribe()
         except (TimeoutError, VenueUnavailableError) as error:
-            self._hooks.on_log("warning", "resubscribe_failed", f"{self.symbol}: {error!r}")
+            detail = f"{self.symbol}: {error or 'no answer in time'}"
+            self._hooks.on_log("warning", "resubscribe_failed", detail)
             self.strategy.ask(Repair.RESUBSCRIBE, "resubscribing failed")
 
     async def _run_reconcile(self) -> None:
