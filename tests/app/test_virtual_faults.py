@@ -14,7 +14,7 @@ from worlds import Secretive
 
 from market_maker.app.virtual import VirtualRun
 from market_maker.core.commands import Approved, CancelRequest
-from market_maker.core.errors import ExitCode
+from market_maker.core.errors import ExitCode, QueryFailedError
 from market_maker.core.events import (
     BookDelta,
     BookSnapshot,
@@ -25,6 +25,7 @@ from market_maker.core.events import (
     Heartbeat,
     OrderUpdate,
     RejectReason,
+    RequestKind,
     RequestOutcome,
     Result,
     TradePrint,
@@ -33,6 +34,7 @@ from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import BotState, HaltReason
 from market_maker.core.side import Side
 from market_maker.ledger.order_lifecycle import OrderStatus
+from market_maker.risk.rates import Lane
 from market_maker.runtime.journal import DigestJournal
 from market_maker.runtime.journal_records import Record
 from market_maker.venues.base import Sink, Venue
@@ -374,3 +376,47 @@ def test_an_impossible_event_closes_one_market_and_cancels() -> None:
         assert await run.stop() is ExitCode.CLEAN
 
     VirtualRun(configured(), (SOL, "ETH-USD"), seed=42).run(work)
+
+
+@pytest.mark.scenario("SC36")
+def test_a_pause_asked_of_cancels_does_not_stop_placing() -> None:
+    async def work(run: VirtualRun, _wire: Wire) -> None:
+        strategy, rates = bot_of(run).strategy, run.bot.account.rates
+        now_ns = run.clock.now_ns()
+        strategy.step(
+            RequestOutcome(
+                now_ns,
+                RequestKind.CANCEL,
+                "",
+                Result.REJECTED,
+                reason=RejectReason.RATE_LIMIT,
+                retry_after_ns=6 * NANOS,
+            )
+        )
+        assert rates.wait_ns(Lane.CANCEL, now_ns) == 6 * NANOS
+        assert rates.wait_ns(Lane.ORDER, now_ns) == 0
+        before = rates.ordered
+        run.exchange.cancel_all(SOL, forced=True)
+        await always(lambda: HaltReason.RATE_LIMITED not in halts(run), 5.0)
+        assert rates.ordered > before
+
+    drive(work, 41)
+
+
+def test_a_pause_asked_of_the_dead_mans_switch_holds_back_its_class() -> None:
+    class Strict(Wire):
+        paused_ns = 0
+
+        async def arm_dead_man(self, timeout_s: float) -> bool:
+            if self.paused_ns:
+                pause_ns, self.paused_ns = self.paused_ns, 0
+                raise QueryFailedError("too many requests", pause_ns)
+            return await super().arm_dead_man(timeout_s)
+
+    async def work(run: VirtualRun, wire: Wire) -> None:
+        assert isinstance(wire, Strict)
+        wire.paused_ns = 8 * NANOS
+        await until(lambda: not wire.paused_ns, 15.0, 0.01)
+        assert run.bot.account.rates.paused_ns(Lane.CANCEL, run.clock.now_ns()) > 7 * NANOS
+
+    drive(work, 42, Strict)

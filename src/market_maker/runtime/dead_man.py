@@ -10,6 +10,8 @@ import asyncio
 
 from market_maker.config.runtime import RuntimeConfig
 from market_maker.core.clock import Clock
+from market_maker.core.errors import QueryFailedError
+from market_maker.core.events import RejectReason, RequestKind, RequestOutcome, Result
 from market_maker.core.instrument import NANOS
 from market_maker.core.reasons import HaltReason
 from market_maker.runtime.strategy import Strategy
@@ -65,5 +67,22 @@ class DeadMan:
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._venue.arm_dead_man(timeout_s)
+        except QueryFailedError as error:
+            if error.retry_after_ns:
+                self._strategy.step(_refused(error, self._clock.now_ns()))
+            return False
         except Exception:  # noqa: BLE001 - whatever an adapter raises, nobody confirmed
             return False
+
+
+def _refused(error: QueryFailedError, now_ns: int) -> RequestOutcome:
+    """A pause asked for, as the answer to a request of the class that arming belongs to."""
+    return RequestOutcome(
+        recv_ns=now_ns,
+        kind=RequestKind.CANCEL,
+        client_id="",
+        result=Result.REJECTED,
+        reason=RejectReason.RATE_LIMIT,
+        detail=str(error),
+        retry_after_ns=error.retry_after_ns,
+    )

@@ -115,6 +115,6 @@ class Venue(Protocol):
     async def arm_dead_man(self, timeout_s: float) -> bool:
         """Ask the venue to cancel everything unless renewed in time; 0 disarms.
 
-        True only if the venue confirmed.
+        True only if the venue confirmed; raises QueryFailedError where it asks for a pause.
         """
         ...

@@ -50,7 +50,12 @@ class PaceAudit:
     def answered(self, outcome: RequestOutcome, *, order: bool) -> None:
         """Note a pause that the venue asked for."""
         if outcome.retry_after_ns:
-            until_ns = self._clock.now_ns() + outcome.retry_after_ns
+            self.pause(outcome.retry_after_ns, order=order)
+
+    def pause(self, retry_after_ns: int, *, order: bool) -> None:
+        """From now on the class waits."""
+        if retry_after_ns:
+            until_ns = self._clock.now_ns() + retry_after_ns
             self._paused_until_ns[order] = max(self._paused_until_ns[order], until_ns)
 
     def asking(self) -> None:

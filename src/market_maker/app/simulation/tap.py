@@ -121,7 +121,11 @@ class Tap:
         self._market.cancelling()
         if not timeout_s:
             self._market.disarming()
-        return await self._inner.arm_dead_man(timeout_s)
+        try:
+            return await self._inner.arm_dead_man(timeout_s)
+        except QueryFailedError as error:
+            self._market.audit.pace.pause(error.retry_after_ns, order=False)
+            raise
 
     async def _ask(self, question: Callable[[], Awaitable[_T]]) -> _T:
         self._market.audit.pace.asking()

@@ -161,9 +161,10 @@ class FaultyVenue:
 
     async def arm_dead_man(self, timeout_s: float) -> bool:
         """Arm the switch; an answer that is lost leaves it armed or not."""
-        if self._pauses.left_ns(RequestClass.CANCEL, self._clock.now_ns()):
+        left_ns = self._pauses.left_ns(RequestClass.CANCEL, self._clock.now_ns())
+        if left_ns:
             await asyncio.sleep(_HOP_S)
-            return False
+            raise QueryFailedError("too many requests", left_ns)
         await self._way(Fault.REQUEST_LATE)
         if self._plan.strikes(Fault.REQUEST_LOST) or self.unreachable:
             await asyncio.sleep(_NEVER_S)

@@ -161,6 +161,9 @@ class SimulatedVenue:
             )
         except VenueUnavailableError:
             return False
+        if reply.retry_after_ns:
+            msg = "too many requests: the exchange asks for a pause"
+            raise QueryFailedError(msg, self._wire.clock_ns(reply.retry_after_ns))
         return reply.accepted
 
     # -- queries ------------------------------------------------------------------------

@@ -352,7 +352,9 @@ class RemoteVenue:
         """Arm (or with 0 disarm) our cancel-all timer; True only if the exchange confirmed."""
         try:
             confirmed: bool = await self._ask(words.ArmDeadMan(timeout_s), bool)
-        except VenueUnavailableError:
+        except VenueUnavailableError as error:
+            if isinstance(error, QueryFailedError) and error.retry_after_ns:
+                raise
             return False
         return confirmed
 
