@@ -32,6 +32,7 @@ from market_maker.runtime.sim_loop import SimLoop, VirtualClock
 from market_maker.venues.base import Venue
 from market_maker.venues.simulated import remote_protocol as words
 from market_maker.venues.simulated.exchange import SimulatedExchange, open_exchange
+from market_maker.venues.simulated.feeds import STREAMS
 from market_maker.venues.simulated.remote_client import RemoteVenue
 from market_maker.venues.simulated.remote_server import RemoteServer
 from market_maker.venues.simulated.wire import Wire
@@ -101,7 +102,7 @@ async def recovered(line: Line) -> None:
     """The cable is whole again: every feed comes back with a new book."""
     line.cable.down = line.cable.up = bytes
     line.heard.clear()
-    await until(lambda: line.states() == dict.fromkeys(Feed, True), 40)
+    await until(lambda: line.states() == dict.fromkeys(STREAMS, True), 40)
     await asyncio.sleep(1)
     assert any(isinstance(event, BookSnapshot) for event in line.heard)
 
@@ -122,7 +123,7 @@ def test_an_answer_cut_short_at_any_byte_is_no_answer() -> None:
             assert outcome.result is Result.UNKNOWN, left
             assert outcome.client_id == order.client_id
             line.cable.down = bytes
-            await until(lambda: line.states() == dict.fromkeys(Feed, True), 60)
+            await until(lambda: line.states() == dict.fromkeys(STREAMS, True), 60)
         assert len(line.exchange.open_orders(SOL)) == line.orders
 
     Line().run(scenario)
@@ -146,7 +147,7 @@ def test_a_malformed_body_ends_the_connection_and_proves_nothing(wrong: bytes) -
         line.cable.down = answers_only(lambda _: wrong)
         outcome = await line.venue.submit(line.order())
         assert outcome.result is Result.UNKNOWN
-        await until(lambda: line.states() == dict.fromkeys(Feed, False), 1)
+        await until(lambda: line.states() == dict.fromkeys(STREAMS, False), 1)
         with pytest.raises(QueryFailedError):
             await line.venue.open_orders()
         assert not await line.venue.arm_dead_man(5.0)
@@ -185,7 +186,7 @@ def test_an_answer_to_another_request_is_not_taken_for_ours() -> None:
 def test_a_half_open_connection_is_found_out_and_replaced() -> None:
     async def scenario(line: Line) -> None:
         line.cable.up = line.cable.down = lambda _: b""
-        waited_s = await until(lambda: line.states() == dict.fromkeys(Feed, False), 20)
+        waited_s = await until(lambda: line.states() == dict.fromkeys(STREAMS, False), 20)
         assert waited_s < 12
         outcome = asyncio.ensure_future(line.venue.submit(line.order()))
         await asyncio.sleep(11)

@@ -25,7 +25,7 @@ from market_maker.core.events import (
 )
 from market_maker.core.reasons import DecisionReason
 from market_maker.core.side import Side
-from market_maker.ledger.evidence import Applied
+from market_maker.ledger.evidence import NOTHING, Applied
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.ledger.orders import OrderRecord
 from market_maker.market.market_view import MarketView
@@ -124,6 +124,11 @@ class OrderEvents:
                 self.parts.pipeline.on_success(record.level)
         elif outcome.result is Result.REJECTED and outcome.kind is RequestKind.AMEND:
             self._rejected(record, outcome.reason, outcome.detail, outcome.recv_ns)
+
+    def is_news(self, event: PrivateEvent, applied: Applied) -> bool:
+        """Whether an event is more than an order's state told once more."""
+        known = applied is NOTHING and self.parts.ledger.orders_version == self._own_version
+        return not (known and isinstance(event, OrderUpdate))
 
     def subtract_own(self) -> None:
         """Tell the book which of its size is ours."""

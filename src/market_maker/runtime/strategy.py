@@ -24,7 +24,6 @@ from market_maker.core.events import (
     FeedStatus,
     FundingUpdate,
     Heartbeat,
-    OrderUpdate,
     PrivateEvent,
     RequestOutcome,
     Timer,
@@ -33,7 +32,7 @@ from market_maker.core.events import (
 )
 from market_maker.core.reasons import BookVerdict, BotState, HaltReason, Refusal
 from market_maker.core.versioned import VersionedSignal
-from market_maker.ledger.evidence import NOTHING, Applied
+from market_maker.ledger.evidence import Applied
 from market_maker.market.market_view import MarketView
 from market_maker.risk.account import Breach
 from market_maker.risk.order_checks import Refused
@@ -234,7 +233,7 @@ class Strategy:
         self._orders.told(event)
         for repair, detail in repairs(event, applied):
             self.ask(repair, detail)
-        if applied is not NOTHING or not isinstance(event, OrderUpdate):
+        if self._orders.is_news(event, applied):
             self._account(applied, now_ns, reprice=not is_confirmation(event, applied))
 
     def _account(self, applied: Applied, now_ns: int, *, reprice: bool = True) -> None:

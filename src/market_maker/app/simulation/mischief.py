@@ -27,6 +27,7 @@ from market_maker.venues.faulty.faults import SPELLS, TIMED, Fault, Plan, nanos
 from market_maker.venues.faulty.pauses import Pauses
 from market_maker.venues.faulty.skew import Skew
 from market_maker.venues.faulty.venue import FaultyVenue
+from market_maker.venues.simulated.feeds import STREAMS
 
 _MARKET_FEEDS = (Feed.BOOK, Feed.TRADES, Feed.FUNDING)
 _LONGEST_SPELL_S = 20.0
@@ -107,9 +108,9 @@ class Mischief:
         for venue in self._venues.values():
             if venue.streams is not None:
                 venue.streams.frozen = False
-                for feed in Feed:
+                for feed in STREAMS:
                     venue.streams.silence(feed, silent=False)
-            await venue.restore(*Feed)
+            await venue.restore(*STREAMS)
 
     def end(self) -> None:
         """Stop, whatever is under way."""
@@ -144,7 +145,7 @@ class Mischief:
         """Nobody is reachable: requests, answers and streams stop; connections break later."""
         venue = self._venues[symbol]
         venue.unreachable = True
-        await self._cut_all(symbol, tuple(Feed), length_s)
+        await self._cut_all(symbol, STREAMS, length_s)
         venue.unreachable = False
 
     async def _freeze(self, symbol: str, length_s: float) -> None:
@@ -171,7 +172,7 @@ class Mischief:
     async def _swizzle(self, symbol: str, length_s: float) -> None:
         """Cut every stream one by one, restore them in another order."""
         venue = self._venues[symbol]
-        pause_s = length_s / (2 * len(Feed))
+        pause_s = length_s / (2 * len(STREAMS))
         for feed in self._shuffled():
             if venue.streams is not None:
                 venue.streams.cut(feed, "the connection is lost")
@@ -181,7 +182,7 @@ class Mischief:
             await venue.restore(feed)
 
     def _shuffled(self) -> list[Feed]:
-        feeds = [*_MARKET_FEEDS, Feed.PRIVATE]
+        feeds = list(STREAMS)
         return [feeds.pop(self._plan.below(Fault.SWIZZLE, len(feeds))) for _ in range(len(feeds))]
 
     async def _half_open(self, symbol: str, length_s: float) -> None:

@@ -28,7 +28,7 @@ from market_maker.core.events import (
 )
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.venues.base import Capabilities, Sink
-from market_maker.venues.simulated.listed_market import BOOK, FUNDING, PRIVATE
+from market_maker.venues.simulated.feeds import BOOK, FUNDING, PRIVATE
 from market_maker.venues.simulated.machine import Reply
 from market_maker.venues.simulated.markets import listing
 from market_maker.venues.simulated.rules import OrderRequest

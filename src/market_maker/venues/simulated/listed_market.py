@@ -23,7 +23,6 @@ from market_maker.core.events import (
     BalanceReport,
     BookSnapshot,
     Event,
-    Feed,
     Fill,
     FundingPayment,
     FundingUpdate,
@@ -37,6 +36,7 @@ from market_maker.core.events import (
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.side import SIDES, Side
 from market_maker.venues.simulated.account import Account, Line
+from market_maker.venues.simulated.feeds import BOOK, FUNDING, PRIVATE, STREAMS, TRADES
 from market_maker.venues.simulated.funding import Funding
 from market_maker.venues.simulated.market import (
     CancelWhy,
@@ -48,9 +48,6 @@ from market_maker.venues.simulated.market import (
 )
 from market_maker.venues.simulated.orders import Order, Records
 from market_maker.venues.simulated.rules import OrderRequest, Rules
-
-STREAMS: Final = (Feed.BOOK, Feed.TRADES, Feed.FUNDING, Feed.PRIVATE)
-BOOK, TRADES, FUNDING, PRIVATE = range(4)
 
 Change = tuple[int, int, int]
 Payload = tuple[int, int, tuple[Change, ...]] | tuple[int, int, int, int] | Event

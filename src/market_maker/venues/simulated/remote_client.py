@@ -42,6 +42,7 @@ from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.randomness import RandomStream
 from market_maker.venues.base import Capabilities, Sink
 from market_maker.venues.simulated import remote_protocol as words
+from market_maker.venues.simulated.feeds import STREAMS
 from market_maker.venues.simulated.remote_link import Connect, Link
 from market_maker.venues.simulated.rules import OrderRequest
 
@@ -235,7 +236,7 @@ class RemoteVenue:
         for future in pending.values():
             if not future.done():
                 future.set_exception(VenueUnavailableError(f"{self._symbol}: {detail}"))
-        for feed in Feed:
+        for feed in STREAMS:
             self._tell(FeedStatus(self._clock.now_ns(), feed, up=False, detail=detail))
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

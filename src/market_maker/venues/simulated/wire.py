@@ -28,8 +28,9 @@ from market_maker.core.randomness import RandomStream
 from market_maker.core.side import Side
 from market_maker.venues.base import Sink
 from market_maker.venues.simulated.exchange import SimulatedExchange
+from market_maker.venues.simulated.feeds import STREAMS
 from market_maker.venues.simulated.latency import Latency
-from market_maker.venues.simulated.listed_market import STREAMS, Item, Payload
+from market_maker.venues.simulated.listed_market import Item, Payload
 from market_maker.venues.simulated.store import StoreFailedError
 
 _T = TypeVar("_T")
