@@ -161,3 +161,15 @@ def test_a_converted_file_says_itself_what_it_counts_in(run: Run, tmp_path: Path
     assert not facts["grid_inferred"]
     assert [item["finding"] for item in facts["findings"]] == ["bridge_unproven"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["btc.parquet", "ours.parquet"]
+
+
+def test_a_backtest_refuses_what_a_check_fails(run: Run, tmp_path: Path) -> None:
+    rows = plain_rows()
+    rows["ts_ns"] = rows["ts_ns"].copy()
+    rows["ts_ns"][200:300] -= 2_000_000_000
+    write_plain(tmp_path / "btc.parquet", rows)
+    assert run("data", "check", "btc.parquet", "--no-page").code == ExitCode.CHECK_FAILED
+    outcome = run("backtest", "--data", "btc.parquet")
+    assert outcome.code == ExitCode.UNUSABLE
+    assert "out_of_order" in outcome.err
+    assert "`data check`" in outcome.err

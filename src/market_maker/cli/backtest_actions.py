@@ -26,6 +26,7 @@ from market_maker.core.instrument import NANOS
 from market_maker.ledger.ledger import Ledger
 from market_maker.runtime.journal_records import SessionStarted
 from market_maker.runtime.observer import Observer
+from market_maker.ticks.checking import require_usable
 from market_maker.ticks.columns import Ticks
 from market_maker.ticks.foreign import Given
 from market_maker.ticks.loading import files_of, load
@@ -65,7 +66,11 @@ def run_backtest(request: BacktestRequest) -> int:
     if request.given.market not in {None, market}:
         raise UnusableError(f"{info.path} is a recording of {market}, not {request.given.market}")
     settings = _settings(request, market)
-    taken = assumptions(settings.for_market(market).paper, info.header.instrument)
+    quality = require_usable(info, ticks)
+    taken = (
+        ("data", quality.told()),
+        *assumptions(settings.for_market(market).paper, info.header.instrument),
+    )
     if not request.as_json:
         click.echo(_heading(info, ticks, taken))
     log, ended = _live(request, settings, info, ticks, taken, clock)

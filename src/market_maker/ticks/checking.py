@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from market_maker.ticks.columns import Ticks
 from market_maker.ticks.findings import Finding, Found, Verdict, Weight
 from market_maker.ticks.foreign import Given, Opened
 from market_maker.ticks.opening import open_recording
-from market_maker.ticks.parquet_file import TicksFileError
+from market_maker.ticks.parquet_file import Recording, TicksFileError
 from market_maker.ticks.quality import Quality, quality_of
 from market_maker.ticks.stream_gate import Sums, gate_over
 
@@ -36,10 +37,27 @@ def check_file(path: Path, given: Given) -> Checked:
     except TicksFileError as error:
         found = Found(finding=Finding.UNREADABLE, weight=Weight.FAILURE, text=str(error), count=1)
         return Checked(path, Verdict.UNUSABLE, (found,))
-    instrument = opened.info.header.instrument
-    sums = gate_over(opened.ticks, instrument.tick, instrument.lot).sums()
+    sums = _sums(opened.info, opened.ticks)
     quality = quality_of(sums, tuple(_of_loading(opened)))
     return Checked(path, quality.verdict, quality.found, opened, quality, sums)
+
+
+def require_usable(info: Recording, ticks: Ticks) -> Quality:
+    """The verdict on rows about to be traded on; UnusableError where they are not fit for it."""
+    quality = quality_of(_sums(info, ticks))
+    if quality.verdict is Verdict.UNUSABLE:
+        failures = [item for item in quality.found if item.weight is Weight.FAILURE]
+        told = "; ".join(f"{item.finding}: {item.text}" for item in failures)
+        raise TicksFileError(
+            f"{info.path} is not fit to be traded on ({told}): `data check` shows when and where; choose another span "
+            "or recording"
+        )
+    return quality
+
+
+def _sums(info: Recording, ticks: Ticks) -> Sums:
+    instrument = info.header.instrument
+    return gate_over(ticks, instrument.tick, instrument.lot).sums()
 
 
 def _of_loading(opened: Opened) -> list[Found]:

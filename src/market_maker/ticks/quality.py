@@ -9,7 +9,14 @@ from __future__ import annotations
 import msgspec
 
 from market_maker.ticks.facts import Facts, facts_of
-from market_maker.ticks.findings import Finding, Found, Verdict, sorted_by_weight, verdict_of
+from market_maker.ticks.findings import (
+    Finding,
+    Found,
+    Verdict,
+    Weight,
+    sorted_by_weight,
+    verdict_of,
+)
 from market_maker.ticks.quality_rules import RULES
 from market_maker.ticks.stream_gate import Sums
 
@@ -20,6 +27,13 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     facts: Facts
     found: tuple[Found, ...]
+
+    def told(self) -> str:
+        """The verdict and what speaks against the data, in one line."""
+        names = sorted(
+            {item.finding.value for item in self.found if item.weight is not Weight.REMARK}
+        )
+        return f"{self.verdict}: {', '.join(names)}" if names else self.verdict.value
 
     def names(self) -> frozenset[Finding]:
         """Which findings there are."""
