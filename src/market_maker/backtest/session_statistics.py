@@ -108,11 +108,11 @@ def judge(per_hour: Figure, session: Session, sample: Sample) -> Judgement:
     blocks = sample.blocks.count
     lacks = []
     if fills < LEAST_FILLS:
-        lacks.append(f"{fills} effective fills of {LEAST_FILLS}")
+        lacks.append(f"{fills} of {LEAST_FILLS} effective fills")
     if blocks < LEAST_BLOCKS:
-        lacks.append(f"{blocks:.3g} independent blocks of time of {LEAST_BLOCKS}")
+        lacks.append(f"{blocks:.3g} of {LEAST_BLOCKS} independent blocks of time")
     if hours < LEAST_HOURS:
-        lacks.append(f"{hours:.2g} hours of {LEAST_HOURS:g}")
+        lacks.append(f"{hours:.2g} of {LEAST_HOURS:g} hours")
     verdict = Verdict.INSUFFICIENT_DATA if lacks else _VERDICTS[per_hour.decided]
     return Judgement(verdict, RULE, tuple(lacks), fills, blocks, hours)
 
