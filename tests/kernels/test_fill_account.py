@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from decimal import Decimal
 
 import pytest
@@ -12,14 +11,14 @@ from market_maker.core.events import RejectReason
 from market_maker.core.instrument import MONEY_SCALE, Instrument, InstrumentKind, Payoff
 from market_maker.kernels import fill_layout as at
 from market_maker.kernels.fill_account import equity
+from market_maker.ticks.columns import bits_float, float_bits
 
 S = 1000 * MS
 
 
 def funding(recv: int, rate: float, next_ns: int, mark2: int) -> Row:
     """A funding row; `next_ns` counts from the start like `recv`."""
-    bits = struct.unpack("<q", struct.pack("<d", rate))[0]
-    return Row(recv, at.FUNDING_ROW, 0, mark2, 28_800, T0 + next_ns, bits)
+    return Row(recv, at.FUNDING_ROW, 0, mark2, 28_800, T0 + next_ns, float_bits(rate))
 
 
 def exact_cash(market: Instrument, bench: Bench, capital: int) -> Decimal:
@@ -33,8 +32,8 @@ def exact_cash(market: Instrument, bench: Bench, capital: int) -> Decimal:
         cash -= payoff.value(fill.field(at.SIDE) * fill.qty, 2 * fill.price)
         cash -= payoff.notional(fill.qty, fill.price) * rate
     for paid in bench.told(at.FUNDING):
-        (rate,) = struct.unpack("<d", struct.pack("<q", paid.field(at.REF)))
-        cash -= payoff.value(paid.qty, paid.price) * Decimal(rate)
+        paid_rate = Decimal(bits_float(paid.field(at.REF)))
+        cash -= payoff.value(paid.qty, paid.price) * paid_rate
     return cash / MONEY_SCALE
 
 
@@ -65,6 +64,18 @@ def test_funding_is_paid_once_at_its_time_at_the_last_rate() -> None:
     assert (first.at, first.price, first.qty) == (2 * S, 204, 8)
     assert (second.at, second.price, second.qty) == (10 * S, 200, 8)
     assert [x.field(at.EXECUTION) for x in (first, second)] == [1, 2]
+
+
+def test_a_venue_that_looks_to_the_next_payment_has_made_this_one() -> None:
+    bench = opened()
+    bench.rest(1, BID, 101, 8)
+    bench.feed(funding(MS, 0.001, 2 * S, 200), funding(2 * S - MS, 0.002, 10 * S, 204))
+    (paid,) = bench.told(at.FUNDING)
+    assert (paid.at, paid.price, paid.field(at.REF)) == (2 * S - MS, 200, float_bits(0.001))
+    bench.wait(9 * S)
+    assert len(bench.told(at.FUNDING)) == 1
+    bench.wait(10 * S)
+    assert len(bench.told(at.FUNDING)) == 2
 
 
 def test_no_position_pays_no_funding() -> None:

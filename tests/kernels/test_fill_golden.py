@@ -7,6 +7,7 @@ from filling import ASK, BID, MS, Row, book, opened, trade
 
 from market_maker.core.events import RejectReason
 from market_maker.kernels import fill_layout as at
+from market_maker.kernels.fill_book import touch
 
 
 def test_partial_fills_add_up() -> None:
@@ -155,6 +156,10 @@ def test_a_best_quote_trims_what_it_contradicts() -> None:
     assert bench.s[at.BEST_BID] == 99, "the slower feed is behind"
     bench.feed(*book(5_000 * MS, (BID, 100, 10)))
     assert bench.s[at.BEST_BID] == 100, "unless the faster one has fallen silent"
+    bench.feed(Row(6_000 * MS, at.BEST, BID, 99, 3, flags=0), Row(6_000 * MS, at.BEST, ASK, 101, 8))
+    bench.feed(Row(6_001 * MS, at.STATUS, -1, at.BEST_FEED))
+    bench.feed(*book(6_002 * MS, (BID, 100, 10)))
+    assert bench.s[at.BEST_BID] == 100, "or is known to be down"
 
 
 def test_after_a_hole_at_most_what_is_shown_is_ahead() -> None:
@@ -192,3 +197,25 @@ def test_a_level_that_leaves_the_feeds_depth_keeps_its_queue() -> None:
     assert bench.front(1)[:2] == (10, 10)
     bench.feed(*book(2 * MS, (BID, 98, 9)))
     assert bench.front(1)[:2] == (9, 9)
+
+
+def test_levels_a_ring_apart_share_a_place_and_the_nearer_one_stays() -> None:
+    bench = opened()
+    ring = int(bench.s[at.MASK]) + 1
+    bench.feed(*book(MS, (ASK, 101 + ring, 7)))
+    assert bench.s[at.DROPPED] == 1
+    bench.rest(1, BID, 102, 10, at.IOC)
+    assert bench.filled(1) == [10]
+    bench.feed(*book(2 * MS, (ASK, 101, 0), (ASK, 102, 0)), *book(3 * MS, (ASK, 101 + ring, 7)))
+    assert touch(bench.s) == (100, 10, 101 + ring, 7)
+    bench.feed(*book(4 * MS, (ASK, 101, 4)))
+    assert touch(bench.s) == (100, 10, 101, 4)
+
+
+def test_a_far_level_is_found_again_when_all_near_ones_have_gone() -> None:
+    bench = opened()
+    ring = int(bench.s[at.MASK]) + 1
+    bench.feed(*book(MS, (ASK, 103 + 5 * ring, 7), (ASK, 101, 0), (ASK, 102, 0)))
+    assert touch(bench.s) == (100, 10, 103 + 5 * ring, 7)
+    bench.feed(*book(2 * MS, (ASK, 103 + 5 * ring, 0)))
+    assert touch(bench.s) == (100, 10, 0, 0)

@@ -19,13 +19,14 @@ FEW = settings(max_examples=200, deadline=None)
 
 
 class Step(NamedTuple):
-    """One thing that happens: public, or a request of ours."""
+    """One thing that happens: public, or a request of ours; trades are told `lag` late."""
 
     what: str
     gap: int
     side: int
     price: int
     qty: int
+    lag: int
 
 
 _SIDE = st.sampled_from([BID, ASK])
@@ -37,6 +38,7 @@ _STEPS = st.lists(
         _SIDE,
         st.integers(0, 3),
         st.integers(0, 12),
+        st.integers(0, 150).map(lambda ms: ms * MS),
     ),
     min_size=8,
     max_size=60,
@@ -49,7 +51,7 @@ def public_rows(step: Step, now: int) -> list[Row]:
     if step.what == "level":
         return book(now, (step.side, price, step.qty))
     if step.what == "trade":
-        return [trade(now, -step.side, price, step.qty + 1)]
+        return [trade(now, -step.side, price, step.qty + 1, venue=max(0, now - step.lag))]
     # The other side comes through: what it meets has gone in the same message.
     gone = [(step.side, price + step.side * k, 0) for k in range(4)]
     return book(now, *gone, (-step.side, price, step.qty + 1))
@@ -89,22 +91,25 @@ def twin_of(steps: list[Step], bench: Bench) -> Twin:
         twin.level(side, price, qty, 0)
     twin.end_message(0)
     accepted = {x.order for x in bench.told(at.OPENED)}
-    now = 0
+    now = late = 0
     for number, step in enumerate(steps, 1):
         now += step.gap
         if step.what == "place":
             if number in accepted:
                 price = 100 - step.price if step.side == BID else 101 + step.price
-                twin.place(number, step.side, price, step.qty + 1, now)
+                twin.place(number, step.side, price, step.qty + 1, now - late)
         elif step.what == "cancel":
             twin.cancel(max(1, number - 1 - step.qty))
         elif step.what == "trade":
             (row,) = public_rows(step, now)
-            twin.trade(row.side, row.price, row.qty, now)
+            happened = now if row.venue is None else row.venue
+            late = now - happened
+            twin.trade(row.side, row.price, row.qty, happened)
         else:
             for row in public_rows(step, now):
                 twin.level(row.side, row.price, row.qty, now)
             twin.end_message(now)
+            late = 0
     return twin
 
 

@@ -19,6 +19,7 @@ from market_maker.kernels.fill_layout import (
     BEST,
     BEST_ASK,
     BEST_BID,
+    BEST_FEED,
     BOOK_AT,
     BOOK_FEED,
     CANCEL,
@@ -111,6 +112,9 @@ Flags = NDArray[np.uint8]
 _QUOTE_LIFE_NS = 2_000_000_000
 """How long the best-quote feed owns the touch without a word."""
 
+_CLOCK_DOUBT_NS = 60_000_000_000
+"""How far the venue's clock may be ahead of what its messages let us think."""
+
 
 @kernel(f"void({INTS}, {FLOATS}, int64, int64, int64, int64, boolean)")
 def _own_level(
@@ -190,6 +194,8 @@ def _status(s: Ints, r: Bits, feed: int, up: int) -> None:
     if up < 0:
         if since == 0:
             s[DOWN_NS + feed] = s[NOW]
+        if feed == BEST_FEED:
+            s[QUOTED_BID] = s[QUOTED_ASK] = 0
         return
     if since > 0:
         s[DOWN_NS + feed] = 0
@@ -198,20 +204,6 @@ def _status(s: Ints, r: Bits, feed: int, up: int) -> None:
         at = emit(s, r, HOLE, RECORD)
         s[at + PRICE] = feed
         s[at + QTY] = s[NOW] - since
-
-
-@kernel(f"void({INTS}, {FLOATS}, int64, int64, int64)")
-def _funding(s: Ints, f: Floats, next_ns: int, mark: int, bits: int) -> None:
-    """Take over the mark, and when which rate is paid next."""
-    if mark > 0:
-        s[MARK2] = mark
-        s[HAS_MARK] = 1
-    s[FUNDING_BITS] = bits
-    f[FUNDING_RATE] = np.int64(bits).view(np.float64)
-    if s[PAYOFF] != SPOT and next_ns > s[FUNDING_PAID]:
-        s[FUNDING_NEXT] = next_ns
-        s[FUNDING_DUE] = max(next_ns + s[SKEW], s[NOW])
-        reckon(s)
 
 
 @kernel(f"void({INTS}, {FLOATS}, {STREAMS})")
@@ -227,6 +219,23 @@ def _pay_funding(s: Ints, f: Floats, r: Bits) -> None:
     s[at + QTY] = s[POSITION]
     s[at + REF] = s[FUNDING_BITS]
     s[at + EXECUTION] = s[PAYMENTS]
+
+
+@kernel(f"void({INTS}, {FLOATS}, {STREAMS}, int64, int64, int64)")
+def _funding(s: Ints, f: Floats, r: Bits, next_ns: int, mark: int, bits: int) -> None:
+    """Take over the mark, and when which rate is paid next."""
+    if s[FUNDING_NEXT] < next_ns and s[FUNDING_DUE] - s[NOW] < _CLOCK_DOUBT_NS:
+        # The venue looks to the next payment already: by its clock this one has been made.
+        _pay_funding(s, f, r)
+    if mark > 0:
+        s[MARK2] = mark
+        s[HAS_MARK] = 1
+    s[FUNDING_BITS] = bits
+    f[FUNDING_RATE] = np.int64(bits).view(np.float64)
+    if s[PAYOFF] != SPOT and next_ns > s[FUNDING_PAID]:
+        s[FUNDING_NEXT] = next_ns
+        s[FUNDING_DUE] = max(next_ns + s[SKEW], s[NOW])
+        reckon(s)
 
 
 @kernel(f"void({INTS}, {FLOATS}, {STREAMS})")
@@ -318,7 +327,7 @@ def _rare_row(
     if kind == SNAPSHOT and not flags & NO_ROWS:
         _set_level(s, f, (1 - side) >> 1, price, qty, stamp, True)
     elif kind == FUNDING_ROW:
-        _funding(s, f, seq, price, ref)
+        _funding(s, f, r, seq, price, ref)
         if s[POSITION] != 0 and must_liquidate(s, f):
             _liquidate(s, f, r)
     elif kind == STATUS:
