@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -266,6 +267,12 @@ def test_every_finding_of_a_gate_is_provoked() -> None:
     provoked = {finding for _, _, finding, _ in CASES}
     assert provoked | loaders | {Finding.OUT_OF_SEQUENCE} == set(Finding)
     assert set(MEANINGS) == set(Finding)
+
+
+def test_every_finding_is_documented() -> None:
+    docs = Path(__file__).parents[2] / "docs" / "data-quality.md"
+    text = docs.read_text(encoding="utf-8")
+    assert [finding for finding in Finding if f"`{finding}`" not in text] == []
 
 
 @settings(max_examples=25, deadline=None)
