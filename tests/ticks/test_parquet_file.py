@@ -27,6 +27,7 @@ from market_maker.ticks.packing import ticks_of
 from market_maker.ticks.parquet_file import (
     EXTENT_KEY,
     HEADER_KEY,
+    ROW_GROUP,
     Extent,
     FileWriter,
     TicksFileError,
@@ -78,6 +79,15 @@ def test_pieces_become_one_file(tmp_path: Path) -> None:
     info, ticks = read_file(path)
     assert list(events_of(ticks)) == EVENTS
     assert info.extent == Extent(len(ticks), 1, 10)
+
+
+def test_words_stay_with_their_rows_across_row_groups(tmp_path: Path) -> None:
+    told: list[PublicEvent] = [Heartbeat(i, Feed.BOOK) for i in range(ROW_GROUP + 10)]
+    for place in (0, ROW_GROUP - 1, ROW_GROUP, ROW_GROUP + 9):
+        told[place] = TradePrint(place, 0, f"t-{place}", Side.BUY, 1, 1)
+    write_file(tmp_path / "a.parquet", HEADER, ticks_of(told))
+    _, ticks = read_file(tmp_path / "a.parquet")
+    assert list(events_of(ticks)) == told
 
 
 def test_an_empty_recording_is_a_file_too(tmp_path: Path) -> None:
@@ -138,6 +148,10 @@ def test_a_missing_column_a_newer_format_and_missing_rows_are_named(tmp_path: Pa
     table = _table(path)
     _rewritten(path, table.drop_columns(["qty", "seq"]))
     with pytest.raises(TicksFileError, match="lacks the columns qty, seq"):
+        read_file(path)
+    place = table.schema.get_field_index("price")
+    _rewritten(path, table.set_column(place, "price", table["price"].cast(pa.float64())))
+    with pytest.raises(TicksFileError, match="price is double, not int64"):
         read_file(path)
     newer = msgspec.json.encode({**msgspec.to_builtins(HEADER), "format": 2})
     _rewritten(path, table, header=newer)

@@ -21,7 +21,7 @@ from market_maker.ticks.folder import PARQUET, RAW, UNFINISHED, own_files, stem_
 from market_maker.ticks.packing import Packer
 from market_maker.ticks.parquet_file import read_file
 from market_maker.ticks.raw_log import RawLog, block_bytes, head_bytes
-from market_maker.ticks.recovery import CUT_OFF, recover, recover_folder
+from market_maker.ticks.recovery import CUT_OFF, recover, recover_folder, write_out
 from market_maker.ticks.writer import Disk
 
 NAME = stem_of(START_NS, 0)
@@ -139,6 +139,17 @@ def test_a_log_with_a_damaged_head_is_kept_and_named(tmp_path: Path) -> None:
     (result,) = recover_folder(tmp_path)
     assert result.damaged
     assert path.exists()
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_log_and_takes_no_room(tmp_path: Path) -> None:
+    content, _ = log_bytes()
+    path = left(tmp_path, content)
+    final = tmp_path / "taken"
+    (final / "by a folder").mkdir(parents=True)
+    with pytest.raises(OSError, match="taken"):
+        write_out(RawLog(path), final, ended=True)
+    assert path.read_bytes() == content
+    assert not final.with_name(f"taken{UNFINISHED}").exists()
 
 
 def test_a_log_that_is_being_written_is_left_alone(tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from market_maker.core.errors import UnusableError
 from market_maker.ticks.columns import COLUMNS, ROW, Ticks, joined
@@ -142,9 +141,8 @@ def read_file(path: Path, *, text: bool = True) -> tuple[Recording, Ticks]:
     def read() -> tuple[Recording, Ticks]:
         file = _opened(path)
         info = _recording(path, file)
-        table = file.read(columns=[*COLUMNS, "text"] if text else list(COLUMNS))
-        columns = {name: _numbers(table[name]) for name in COLUMNS}
-        return info, Ticks(**columns, text=_words(table["text"]) if text else {})
+        names = [*COLUMNS, "text"] if text else list(COLUMNS)
+        return info, _read(file, info.extent.rows, names)
 
     return _guarded(path, read)
 
@@ -160,6 +158,10 @@ def _recording(path: Path, file: pq.ParquetFile) -> Recording:
         raise TicksFileError(f"{path} is no recording of ours: it does not say what it counts in")
     if missing:
         raise TicksFileError(f"{path} lacks the columns {', '.join(missing)}")
+    for field in _SCHEMA:
+        found = file.schema_arrow.field(field.name).type
+        if found != field.type:
+            raise TicksFileError(f"{path}: the column {field.name} is {found}, not {field.type}")
     version = msgspec.json.decode(metadata[HEADER_KEY], type=_Version).format
     if version != FORMAT:
         raise TicksFileError(
@@ -203,13 +205,23 @@ def _word_column(ticks: Ticks) -> pa.Array:
     return words.take(pa.array(places, mask=absent))
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
-    # Kernels take only arrays that may be written to.
-    return np.require(column.to_numpy(), requirements=("C", "W"))
+def _read(file: pq.ParquetFile, rows: int, names: list[str]) -> Ticks:
+    """The columns, a row group at a time: its pages are still in the cache when they are copied."""
+    columns = {name: np.empty(rows, ROW[name]) for name in COLUMNS}
+    text: dict[int, str] = {}
+    start = 0
+    for batch in file.iter_batches(ROW_GROUP, columns=names):
+        stop = start + batch.num_rows
+        for name in COLUMNS:
+            columns[name][start:stop] = batch.column(name).to_numpy()
+        if "text" in names:
+            text.update((start + row, words) for row, words in _words(batch.column("text")).items())
+        start = stop
+    return Ticks(**columns, text=text)
 
 
-def _words(column: pa.ChunkedArray) -> dict[int, str]:
+def _words(column: pa.Array) -> dict[int, str]:
     if column.null_count == len(column):
         return {}
-    rows = np.flatnonzero(column.is_valid().to_numpy())
+    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
     return dict(zip(rows.tolist(), column.drop_null().to_pylist(), strict=True))

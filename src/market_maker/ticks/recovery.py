@@ -82,21 +82,31 @@ _LONGEST_HEAD = 4096
 
 def write_out(log: RawLog, final: Path, *, ended: bool) -> int:
     """Write a log's rows as a file; how many there were, without the states that end it."""
-    assert log.header is not None
     unfinished = final.with_name(final.name + UNFINISHED)
-    writer = FileWriter(unfinished, log.header)
+    try:
+        rows = _write(log, unfinished, ended=ended)
+        if rows:
+            publish(unfinished, final)
+    finally:
+        unfinished.unlink(missing_ok=True)  # half a file would only take room
+    return rows
+
+
+def _write(log: RawLog, path: Path, *, ended: bool) -> int:
+    assert log.header is not None
+    writer = FileWriter(path, log.header)
     up: dict[Feed, bool] = {}
     rows, last_ns = 0, 0
-    for ticks in log.blocks():
-        writer.write(ticks)
-        rows += len(ticks)
-        last_ns = int(ticks.recv_ns[-1])
-        up |= states_of(ticks)
-    if not ended:
-        writer.write(endings(up, last_ns, CUT_OFF))
-    writer.close()
-    if rows:
-        publish(unfinished, final)
-    else:
-        unfinished.unlink()
+    try:
+        for ticks in log.blocks():
+            writer.write(ticks)
+            rows += len(ticks)
+            last_ns = int(ticks.recv_ns[-1])
+            up |= states_of(ticks)
+        if not ended:
+            writer.write(endings(up, last_ns, CUT_OFF))
+        writer.close()
+    except OSError:
+        writer.abandon()
+        raise
     return rows
