@@ -11,6 +11,7 @@ from order_reports import SOL
 from market_maker.backtest.session import (
     ENDS,
     About,
+    Commands,
     Equity,
     Fills,
     Ints,
@@ -66,6 +67,7 @@ def made(
             np.array([mid2 - mid2 // 2 + 1 for _, mid2 in mids2]),
         ),
         equity=_equity(gains),
+        commands=Commands(*(np.empty(0, dtype=np.int64) for _ in range(7))),
         requests=Requests(*(np.empty(0, dtype=np.int64) for _ in range(5))),
         reasons=(),
         gates=(),

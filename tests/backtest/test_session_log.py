@@ -14,7 +14,7 @@ from replaying import HEADER
 
 from market_maker.app.sessions import read_session
 from market_maker.backtest.order_tape import OrderTape
-from market_maker.backtest.session import ENDS, PARTS, Session, columns_of
+from market_maker.backtest.session import ENDS, KINDS, PARTS, Session, columns_of
 from market_maker.core.commands import Approved, CancelRequest, TimeInForce
 from market_maker.core.events import OrderState, RejectReason, RequestKind, Result
 from market_maker.core.instrument import NANOS
@@ -144,17 +144,17 @@ def _record(
 
 def test_an_amended_order_rests_at_one_price_after_the_other() -> None:
     tape = OrderTape()
-    tape.requested(_order(), T0)
+    tape.requested(_order(), Side.BUY, T0)
     tape.queued("one", (700, 700, 700))
     tape.answered(outcome("one", now_ns=T0 + 10))
-    tape.requested(_order(14_991, kind=RequestKind.AMEND), T0 + 20)
+    tape.requested(_order(14_991, kind=RequestKind.AMEND), Side.BUY, T0 + 20)
     tape.queued("one", (30, 30, 30))
     moved = outcome("one", RequestKind.AMEND, price=14_991, qty=100, now_ns=T0 + 30)
     tape.answered(moved)
     tape.queued("one", (25, 0, 2**61))
     assert tape.queue("one") == (25, 0, -1)
     tape.filled(fill("t", "one", 40, price=14_991, now_ns=T0 + 40), T0 + 40)
-    tape.requested(CancelRequest("one"), T0 + 50)
+    tape.requested(CancelRequest("one"), Side.BUY, T0 + 50)
     tape.answered(outcome("one", RequestKind.CANCEL, now_ns=T0 + 60))
     tape.ended(_record(reason=RejectReason.NONE), OrderState.CANCELLED, T0 + 61)
     quotes = tape.quotes(T0 + 100)
@@ -164,6 +164,11 @@ def test_an_amended_order_rests_at_one_price_after_the_other() -> None:
     assert quotes.ahead.tolist() == [700, 30]
     assert quotes.filled.tolist() == [0, 40]
     assert tape.requests().latency_ns.tolist() == [10, 10, 10]
+    commands = tape.commands()
+    assert [KINDS[kind] for kind in commands.kind] == list(RequestKind)
+    assert commands.time_ns.tolist() == [T0, T0 + 20, T0 + 50]
+    assert commands.price.tolist() == [14_990, 14_991, 0]
+    assert commands.order.tolist() == [0, 0, 0]
     orders = tape.orders()
     assert orders.amendments.tolist() == [1]
     assert ENDS[orders.end[0]] is OrderState.CANCELLED
@@ -171,7 +176,7 @@ def test_an_amended_order_rests_at_one_price_after_the_other() -> None:
 
 def test_what_rests_at_the_end_rests_until_the_end_and_asking_twice_changes_nothing() -> None:
     tape = OrderTape()
-    tape.requested(_order(), T0)
+    tape.requested(_order(), Side.BUY, T0)
     tape.answered(outcome("one", now_ns=T0 + 10))
     for until_ns in (T0 + 50, T0 + 90):
         quotes = tape.quotes(until_ns)
@@ -180,7 +185,7 @@ def test_what_rests_at_the_end_rests_until_the_end_and_asking_twice_changes_noth
 
 def test_a_refused_order_never_rests_and_keeps_its_reason() -> None:
     tape = OrderTape()
-    tape.requested(_order(), T0)
+    tape.requested(_order(), Side.BUY, T0)
     refused = outcome("one", result=Result.REJECTED, reason=RejectReason.POST_ONLY, now_ns=T0 + 10)
     tape.answered(refused)
     tape.ended(_record(reason=RejectReason.POST_ONLY), OrderState.REJECTED, T0 + 10)
@@ -193,7 +198,7 @@ def test_an_order_learnt_of_by_a_query_rests_from_then_on(sent: bool) -> None:
     """Its answer was lost, or another session sent it."""
     tape = OrderTape()
     if sent:
-        tape.requested(_order(), T0)
+        tape.requested(_order(), Side.BUY, T0)
         tape.answered(outcome("one", result=Result.UNKNOWN, now_ns=T0 + 10))
         assert len(tape.quotes(T0 + 11).order) == 0
     tape.compare([_record(14_992)], T0 + 20)

@@ -13,7 +13,16 @@ import msgspec
 import numpy as np
 
 from market_maker.backtest.rows import Rows
-from market_maker.backtest.session import ENDS, KINDS, RESULTS, Ints, Orders, Quotes, Requests
+from market_maker.backtest.session import (
+    ENDS,
+    KINDS,
+    RESULTS,
+    Commands,
+    Ints,
+    Orders,
+    Quotes,
+    Requests,
+)
 from market_maker.core.commands import Approved, CancelRequest, LevelId
 from market_maker.core.events import Fill, OrderState, RequestKind, RequestOutcome, Result
 from market_maker.core.side import Side
@@ -59,11 +68,12 @@ class _Life(msgspec.Struct, gc=False):
 class OrderTape:
     """Every order of one session."""
 
-    __slots__ = ("_known", "_lives", "_quotes", "_requests")
+    __slots__ = ("_commands", "_known", "_lives", "_quotes", "_requests")
 
     def __init__(self) -> None:
         self._lives: list[_Life] = []
         self._known: dict[str, _Life] = {}
+        self._commands = Rows(7)
         self._quotes = Rows(9)
         self._requests = Rows(5)
 
@@ -77,12 +87,16 @@ class OrderTape:
         life = self._known.get(client_id)
         return (-1, -1, -1) if life is None else life.queue
 
-    def requested(self, request: Approved | CancelRequest, now_ns: int) -> None:
+    def requested(self, request: Approved | CancelRequest, side: Side, now_ns: int) -> None:
         """A request is about to leave."""
         life = self._known.get(request.client_id)
         kind = request.kind if isinstance(request, Approved) else RequestKind.CANCEL
         if isinstance(request, Approved) and life is None:
             life = self._born(request, request.level, now_ns)
+        row, level = (-1, -1) if life is None else (life.row, life.level)
+        wants = (request.price, request.qty) if isinstance(request, Approved) else (0, 0)
+        sign = 1 if side is Side.BUY else -1
+        self._commands.add((now_ns, _KIND[kind], row, sign, level, *wants))
         if life is not None:
             asked = list(life.asked_ns)
             asked[_KIND[kind]] = now_ns
@@ -169,6 +183,10 @@ class OrderTape:
         """Every price that rested; what still rests does so until now."""
         resting = [_term(life, now_ns) for life in self._lives if life.since_ns]
         return Quotes(*self._quotes.columns(*resting))
+
+    def commands(self) -> Commands:
+        """Everything that was asked."""
+        return Commands(*self._commands.columns())
 
     def requests(self) -> Requests:
         """Every answer."""

@@ -29,7 +29,7 @@ Money: TypeAlias = tuple[int, ...]
 KINDS: Final = tuple(RequestKind)
 RESULTS: Final = tuple(Result)
 ENDS: Final = tuple(OrderState)
-"""What the codes of `Requests.kind`, `Requests.result` and `Orders.end` mean."""
+"""What the codes of `Commands.kind`, `Requests.kind`, `Requests.result` and `Orders.end` mean."""
 
 PARTS: Final = (
     "spread_capture",
@@ -171,6 +171,22 @@ class Equity(msgspec.Struct, frozen=True):
         return floats(tuple(map(sum, zip(*self.parts()[:-1], strict=True))))
 
 
+class Commands(msgspec.Struct, frozen=True):
+    """What was decided: every request in the order in which it left, with what it asked for.
+
+    A cancellation asks for no price and no quantity: both are 0. `order` is -1 for one of an order that
+    is not known.
+    """
+
+    time_ns: Ints
+    kind: Ints
+    order: Ints
+    side: Ints
+    level: Ints
+    price: Ints
+    qty: Ints
+
+
 class Requests(msgspec.Struct, frozen=True):
     """Requests with their answers, by when they were answered; `latency_ns` -1: never sent by us."""
 
@@ -219,6 +235,7 @@ class Session(msgspec.Struct, frozen=True):
     quotes: Quotes
     touch: Touch
     equity: Equity
+    commands: Commands
     requests: Requests
     reasons: tuple[ReasonTime, ...]
     gates: tuple[GateTime, ...]

@@ -22,6 +22,7 @@ from market_maker.backtest.session import (
     RESULTS,
     About,
     BandFills,
+    Commands,
     Equity,
     Fills,
     GateTime,
@@ -116,11 +117,12 @@ def load_session(folder: Path) -> Session:
         quotes=_read(Quotes, folder / "quotes.parquet"),
         touch=_read(Touch, folder / "touch.parquet"),
         equity=_read(Equity, folder / "equity.parquet"),
+        commands=_read(Commands, folder / "commands.parquet"),
         requests=_read(Requests, folder / "requests.parquet"),
     )
 
 
-_TABLES = ("fills", "orders", "quotes", "touch", "equity", "requests")
+_TABLES = ("fills", "orders", "quotes", "touch", "equity", "commands", "requests")
 
 
 def _band_file(estimate: Estimate) -> str:

@@ -100,6 +100,7 @@ class SessionLog:
             quotes=self._tape.quotes(ended_ns),
             touch=Touch(*self._touch.columns(*([self._last_touch] if self._last_touch[0] else []))),
             equity=self._all_equity(ended_ns),
+            commands=self._tape.commands(),
             requests=self._tape.requests(),
             reasons=self._all_reasons(ended_ns),
             gates=(*self._gates, *(GateTime(r, at, ended_ns) for r, at in self._closed.items())),
@@ -149,10 +150,10 @@ class SessionLog:
         """Count an order that risk refused."""
         self._refusals[reason.value] = self._refusals.get(reason.value, 0) + 1
 
-    def on_request(self, request: Approved | CancelRequest, side: Side, now_ns: int) -> None:  # noqa: ARG002 - the protocol's signature
+    def on_request(self, request: Approved | CancelRequest, side: Side, now_ns: int) -> None:
         """Keep what was asked."""
         self._now_ns = now_ns
-        self._tape.requested(request, now_ns)
+        self._tape.requested(request, side, now_ns)
 
     def on_outcome(self, outcome: RequestOutcome, side: Side) -> None:  # noqa: ARG002 - the protocol's signature
         """Keep the answer."""
