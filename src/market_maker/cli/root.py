@@ -37,6 +37,7 @@ COMMANDS = {
     "backtest": ("market_maker.cli.backtest", "Run the bot on recorded market data."),
     "record": ("market_maker.cli.record", "Record public market data; recover it after a crash."),
     "data": ("market_maker.cli.data", "Check recordings, convert those of others."),
+    "parity": ("market_maker.cli.parity", "Say how far two sessions are apart, and why."),
     "replay": ("market_maker.cli.replay", "Decide a recorded session again, bit for bit."),
     "report": ("market_maker.cli.report", "Say what a session earned, and whether that is chance."),
 }

@@ -1,0 +1,1 @@
+"""How far two sessions of the same period are apart, and why."""
