@@ -82,6 +82,11 @@ def test_few_blocks_make_wide_intervals_and_too_few_make_none() -> None:
         widths.append(figure.high - figure.low)
     assert widths == sorted(widths)
     assert Blocks(600, 300).figure(1.0, _spread(), "x") == Figure(1.0, None, None, "x")
+    few, many = (Blocks(600, 10).figure(1.0, _spread(), "x", told).low for told in (5, 60))
+    assert few is not None
+    assert many is not None
+    assert few < many
+    assert Blocks(600, 10).figure(1.0, _spread(), "x", 3).low is None
     assert Blocks(600, 10).figure(math.nan, _spread(), "x") == Figure(None, None, None, "x")
 
 

@@ -272,3 +272,14 @@ def test_sessions_of_other_times_are_compared_with_both_uncertainties() -> None:
     assert alone.low is not None
     ratio = (difference.high - difference.low) / (alone.high - alone.low)
     assert ratio == pytest.approx(math.sqrt(2.0), rel=0.15)
+
+
+def test_fills_of_two_minutes_tell_no_interval_of_what_fills_are_worth() -> None:
+    """However long the session was otherwise."""
+    quotes = [(1, at, at + 1.0, 5, at + 0.5) for at in (10.0, 20.0, 30.0, 80.0, 90.0)]
+    found = statistics_of(made(_noise(), quotes=quotes))
+    assert found.pnl_per_hour.low is not None
+    for each in found.markouts:
+        assert each.markout.low is each.markout.high is None
+        assert (each.markout.value is None) == (each.side == "sell")
+    assert found.parts_bps["pnl"].low is None

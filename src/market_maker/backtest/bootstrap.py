@@ -20,6 +20,8 @@ from market_maker.core.randomness import stream_seed
 
 CONFIDENCE: Final = 0.95
 DRAWS: Final = 2000
+LEAST_TOLD: Final = 4
+"""Fewer blocks than this give no interval at all."""
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -116,32 +118,33 @@ class Blocks(msgspec.Struct, frozen=True):
         drawn: Floats = column[cells.reshape(draws, -1)[:, :n]]
         return drawn
 
-    def interval(self, value: float, drawn: Floats) -> tuple[float, float] | tuple[None, None]:
+    def interval(
+        self, value: float, drawn: Floats, told: float = math.inf
+    ) -> tuple[float, float] | tuple[None, None]:
         """The interval around a value, from what the resampled periods gave.
 
         Quantiles of the deviations, widened as Student's distribution is wider than the normal one: few blocks know
-        their own spread badly.
+        their own spread badly. `told` is how many blocks have anything to tell of this value.
         """
+        count = min(self.count, told)
         drawn = drawn[np.isfinite(drawn)]
-        if self.count < 3 or len(drawn) < self.draws // 2 or not math.isfinite(value):
+        if count < LEAST_TOLD or len(drawn) < self.draws // 2 or not math.isfinite(value):
             return NONE_KNOWN
         tail = (1.0 - CONFIDENCE) / 2.0
         low, high = np.quantile(drawn, (tail, 1.0 - tail)) - value
-        wider = self.wider
+        wider = _wider(count)
         return value + wider * min(float(low), 0.0), value + wider * max(float(high), 0.0)
 
-    @property
-    def wider(self) -> float:
-        """By how much an interval from so few blocks must be wider than from many."""
-        freedom = self.count - 1.0
-        normal = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2.0)
-        return student_quantile(freedom) / normal * math.sqrt(self.count / freedom)
+    def telling(self, column: Floats) -> int:
+        """How many blocks hold anything of a column."""
+        cuts = np.arange(0, len(column), self.length)
+        return int(np.count_nonzero(np.add.reduceat(np.abs(column), cuts)))
 
-    def figure(self, value: float, drawn: Floats, unit: str) -> Figure:
+    def figure(self, value: float, drawn: Floats, unit: str, told: float = math.inf) -> Figure:
         """A value with its interval; nothing where there is no value."""
         if not math.isfinite(value):
             return Figure(None, None, None, unit)
-        low, high = self.interval(value, drawn)
+        low, high = self.interval(value, drawn, told)
         return Figure(value, low, high, unit)
 
     def _starts(self, n: int, draws: int, whole: int, stream: str) -> Ints:
@@ -152,6 +155,13 @@ class Blocks(msgspec.Struct, frozen=True):
         bits = (bits ^ (bits >> np.uint64(27))) * _MIX[1]
         bits ^= bits >> np.uint64(31)
         return (bits % np.uint64(n)).astype(np.int64).reshape(draws, whole)
+
+
+def _wider(count: float) -> float:
+    """By how much an interval from so few blocks must be wider than from many."""
+    freedom = count - 1.0
+    normal = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2.0)
+    return student_quantile(freedom) / normal * math.sqrt(count / freedom)
 
 
 def student_quantile(freedom: float) -> float:

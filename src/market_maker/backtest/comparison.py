@@ -95,9 +95,10 @@ def _figures(unit: str) -> tuple[tuple[str, Ratio, str], ...]:
 def _difference(name: str, left: Sample, right: Sample, ratio: Ratio, unit: str) -> Difference:
     gap = right.value(ratio) - left.value(ratio)
     drawn = right.values(ratio) - left.values(ratio)
+    told = min(left.told(ratio), right.told(ratio))
     fewest = min((left.blocks, right.blocks), key=lambda blocks: blocks.count)
     return Difference(
-        name, left.of(ratio, unit), right.of(ratio, unit), fewest.figure(gap, drawn, unit)
+        name, left.of(ratio, unit), right.of(ratio, unit), fewest.figure(gap, drawn, unit, told)
     )
 
 

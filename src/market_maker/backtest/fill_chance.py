@@ -22,6 +22,7 @@ JUDGED_S: Final = 10.0
 """The horizon at which halves are compared."""
 
 _MOST_CLASSES = 6
+_CLASS_STAYS = 30
 _MOST_BLOCKS = 30
 _LEAST_BLOCKS = 5
 _LEAST_BLOCK_NS = 60 * NANOS
@@ -139,7 +140,8 @@ def _by_queue(session: Session, stays: _Stays) -> list[tuple[str, int, int, Mask
     waiting = ahead[ahead > 0]
     bounds: list[int] = [0]
     if len(waiting):
-        shares = np.linspace(0.0, 1.0, _MOST_CLASSES)[1:]
+        count = min(max(len(waiting) // _CLASS_STAYS, 1), _MOST_CLASSES - 1)
+        shares = np.linspace(0.0, 1.0, count + 1)[1:]
         bounds += sorted({int(bound) for bound in np.quantile(waiting, shares, method="higher")})
     classes = []
     before = -1
@@ -147,7 +149,7 @@ def _by_queue(session: Session, stays: _Stays) -> list[tuple[str, int, int, Mask
         keep = (ahead > before) & (ahead <= bound)
         if keep.any():
             low = 0 if bound == 0 else before + 1
-            name = "nothing ahead" if bound == 0 else f"up to {grid.base(bound):,.6g} ahead"
+            name = "nothing at its price" if bound == 0 else f"up to {grid.base(bound):,.6g} ahead"
             classes.append((name, low, bound, keep))
         before = bound
     return classes

@@ -20,6 +20,9 @@ LEAST_BLOCK_S: Final = 60.0
 HOUR_S: Final = 3600.0
 BOTH_SIDES: Final = ("+1", "-1")
 
+_WEIGHTS = ("notional",)
+"""Sums that figures are weighted by beside those of single sides: without them nothing is told."""
+
 Sums: TypeAlias = Callable[[str], Floats]
 Ratio: TypeAlias = Callable[[Sums], Floats]
 """A figure: from the sums by name, over any number of resampled periods, to its values."""
@@ -40,7 +43,21 @@ class Sample(msgspec.Struct, frozen=True):
 
     def of(self, ratio: Ratio, unit: str) -> Figure:
         """A figure with its interval."""
-        return self.blocks.figure(self.value(ratio), self.values(ratio), unit)
+        return self.blocks.figure(self.value(ratio), self.values(ratio), unit, self.told(ratio))
+
+    def told(self, ratio: Ratio) -> float:
+        """How many blocks tell of a figure: those that hold anything of what it is weighted by."""
+        weights: dict[str, Floats] = {}
+
+        def seen(name: str) -> Floats:
+            if name in _WEIGHTS or name.startswith("weight"):
+                weights[name] = self.cells.sums[name]
+            return self.sums[None, self.columns[name]]
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio(seen)
+        together: Floats = np.sum(list(weights.values()), axis=0)
+        return self.blocks.telling(together) if weights else math.inf
 
     def value(self, ratio: Ratio) -> float:
         """A figure of the session as it was; not finite where it has none."""
