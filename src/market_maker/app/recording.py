@@ -53,13 +53,20 @@ class Recordings:
         return recorder
 
     def tap(self, origin: Origin, config: RecordingConfig) -> Callable[[Event], None]:
-        """Begin to record a market from events of every kind."""
+        """Begin to record a market from events of every kind; what is returned never raises."""
         record = self.add(origin, config).record
+        broken = False
 
         def hear(event: Event) -> None:
+            nonlocal broken
             public = as_public(event)
-            if public is not None:
+            if public is None or broken:
+                return
+            try:
                 record(public)
+            except Exception as error:  # noqa: BLE001 - what cannot be recorded must reach the bot
+                broken = True
+                self._say("error", "recording_failed", f"{origin.market}: {error!r}")
 
         return hear
 
