@@ -99,6 +99,14 @@ def test_a_line_breaks_where_nothing_is_known() -> None:
     assert path.count("M") == 2
 
 
+def test_a_band_breaks_where_nothing_is_known() -> None:
+    chart = Chart(axis_of(0.0, 4.0), axis_of(0.0, 1.0))
+    lows = np.array([0.0, 0.1, np.nan, 0.1, 0.0])
+    chart.band(np.arange(5.0), lows, lows + 0.5, Colour.ONE)
+    (path,) = re.findall(r'd="([^"]+)" fill="[^"]+" opacity', chart.svg())
+    assert path.count("Z") == 2
+
+
 def test_points_outside_the_axes_stay_on_their_edge() -> None:
     chart = Chart(axis_of(0.0, 1.0), axis_of(0.0, 1.0), width=170, height=128)
     chart.marks([-5.0, 7.0], [-5.0, 7.0], Colour.ONE)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_maker.core.instrument import NANOS
+from market_maker.kernels import gate_layout as at
 from market_maker.kernels.gate import watch
 from market_maker.ticks.columns import COLUMNS, EMPTY, LAST, UNNUMBERED, Kind, Ticks, joined
 from market_maker.ticks.findings import MEANINGS, Finding, Verdict, Weight
@@ -314,7 +315,7 @@ def test_any_rows_are_counted_and_never_break_the_gate(data: st.DataObject) -> N
     sums = gate_over(ticks, TICK, LOT).sums()
     quality = quality_of(sums)
     assert quality.facts.rows == 400
-    assert sums.table[:, 7:12].sum() == sums.end_ns - sums.start_ns
+    assert sums.table[:, at.T_VALID_NS : at.T_SILENT_NS + 1].sum() == sums.end_ns - sums.start_ns
     assert msgspec.json.encode(quality)
 
 
@@ -374,6 +375,11 @@ def test_messages_of_different_kinds_are_not_taken_for_each_other() -> None:
     )
     assert Finding.DUPLICATE not in quality.names()
     assert Finding.REPEAT not in quality.names()
+
+
+def test_nothing_can_be_quoted_on_while_nothing_is_known() -> None:
+    quality = judged(_between(40, 52, *Kind)(good_recording()))
+    assert quality.facts.valid_share == pytest.approx(1 - (12 + 8) / 90, abs=0.01)
 
 
 def test_findings_say_when() -> None:

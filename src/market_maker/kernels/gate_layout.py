@@ -120,6 +120,7 @@ N_KEPT = 24
     T_LOCKED_NS,
     T_ONE_SIDED_NS,
     T_NO_BOOK_NS,
+    T_SILENT_NS,
     T_LATENCIES,
     T_LATENCY_SUM,
     T_LATENCY_MIN,
@@ -131,8 +132,8 @@ N_KEPT = 24
     T_ASK_HIGH,
     T_FOUND,
     T_GAPS,
-) = range(23)
-N_COLUMNS = 23
+) = range(24)
+N_COLUMNS = 24
 
 N_PENDING = 1 << 14
 PENDING_WIDTH = 5
@@ -142,6 +143,9 @@ PER_OCTAVE = 64
 HALF = 64 * PER_OCTAVE
 N_BUCKETS = 2 * HALF
 """Negative values go below HALF, the largest first."""
+
+SILENCE_NS = 5_000_000_000
+"""A pause of everything beyond which nothing is known of the market."""
 
 FAR = 1 << 50
 """Beyond any latency worth telling apart, in ns: about 13 days."""

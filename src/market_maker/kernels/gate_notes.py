@@ -90,7 +90,7 @@ def pass_time(state: Ints, t: int) -> None:
     begin = state[at.NOW]
     if t <= begin:
         return
-    column = _standing(state)
+    column = at.T_SILENT_NS if t - begin > at.SILENCE_NS else _standing(state)
     bid, ask = state[at.BOOK_BID], state[at.BOOK_ASK]
     if state[at.BEST_BID] > 0 and state[at.BEST_ASK] > 0:
         bid, ask = state[at.BEST_BID], state[at.BEST_ASK]

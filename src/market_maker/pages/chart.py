@@ -65,16 +65,18 @@ class Chart:
         )
 
     def band(self, xs: Floats, lows: Floats, highs: Floats, colour: Colour) -> None:
-        """The area between two lines."""
-        keep = np.isfinite(lows) & np.isfinite(highs)
-        xs, lows, highs = xs[keep], lows[keep], highs[keep]
-        if not len(xs):
-            return
+        """The area between two lines; it breaks where one of them is not finite."""
+        known = np.isfinite(lows) & np.isfinite(highs)
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(np.int8), [0]])))
         every = max(1, len(xs) // self._pixels)
-        cut = np.arange(0, len(xs), every)
-        upper = self._points(xs[cut], np.maximum.reduceat(highs, cut))
-        lower = self._points(xs[cut][::-1], np.minimum.reduceat(lows, cut)[::-1])
-        self._drawn.append(f'<path d="M{upper}L{lower}Z" fill="{colour}" opacity="0.22"/>')
+        parts = []
+        for first, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            cut = np.arange(first, stop, every)
+            upper = self._points(xs[cut], np.maximum.reduceat(highs[:stop], cut))
+            lower = self._points(xs[cut][::-1], np.minimum.reduceat(lows[:stop], cut)[::-1])
+            parts.append(f"M{upper}L{lower}Z")
+        path = "".join(parts)
+        self._drawn.append(f'<path d="{path}" fill="{colour}" opacity="0.22"/>')
 
     def bars(self, edges: Floats, heights: Floats, colour: Colour) -> None:
         """Bars between neighbouring edges, standing on the foot of the chart."""

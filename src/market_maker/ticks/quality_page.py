@@ -59,6 +59,7 @@ _STRIPS: Final = (
     ("locked", at.T_LOCKED_NS, Colour.WARN),
     ("a side missing", at.T_ONE_SIDED_NS, Colour.FOUR),
     ("no book", at.T_NO_BOOK_NS, Colour.SIX),
+    ("nothing recorded", at.T_SILENT_NS, Colour.TWO),
 )
 _LASTING: Final = frozenset(
     {

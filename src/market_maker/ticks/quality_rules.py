@@ -279,7 +279,7 @@ def _clock(sums: Sums, facts: Facts) -> Iterator[Found]:
         worst = max(clocks.jumps, key=lambda jump: abs(jump.size_ns))
         yield _warning(
             finding=Finding.CLOCK_JUMP,
-            text=f"{len(clocks.jumps):,} times a clock was set, once by {seconds(worst.size_ns)}",
+            text=f"{len(clocks.jumps):,} time{'s' if len(clocks.jumps) > 1 else ''} a clock was set, at most by {seconds(worst.size_ns)}",
             count=len(clocks.jumps),
             begin_ns=clocks.jumps[0].time_ns,
             end_ns=clocks.jumps[-1].time_ns,
