@@ -110,6 +110,16 @@ def test_what_filled_in_parts_of_another_lot_is_replaced_instead_of_amended(
         assert decide(BID, resting, using=coarse).action is action
 
 
+@pytest.mark.parametrize("reduces", [False, True])
+def test_no_amendment_turns_an_order_that_may_open_into_one_that_may_not(
+    decide: Decide, instrument: Instrument, *, reduces: bool
+) -> None:
+    target = replace(BID, reduce_only=reduces)
+    for rests, action in ((reduces, Action.AMEND), (not reduces, Action.CANCEL)):
+        fresh = RepricePipeline(PipelineConfig(), instrument)
+        assert decide(target, order(BID, 4, reduce_only=rests), using=fresh).action is action
+
+
 def test_the_regime_scales_tolerance_and_interval(decide: Decide, readings: Readings) -> None:
     wild = replace(
         readings, volatility=replace(readings.volatility, tolerance_scale=3.0, interval_scale=4.0)

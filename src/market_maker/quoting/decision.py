@@ -31,6 +31,7 @@ class RestingOrder(msgspec.Struct, frozen=True, gc=False):
     remaining: int
     placed_ns: int
     state: RestingState = RestingState.RESTING
+    reduce_only: bool = False
 
 
 @plain_members

@@ -209,7 +209,10 @@ class RepricePipeline:
         small = shift <= config.amend_max_bps * _BPS * 0.5 * view.mid2
         filled = resting.qty - resting.remaining
         # What filled before the lot changed leaves no total that would be on the new one.
-        amends = self._can_amend and small and filled % self._grid.instrument.lot == 0
+        whole = filled % self._grid.instrument.lot == 0
+        # Nor does an amendment change whether an order may open a position.
+        alike = resting.reduce_only is target.reduce_only
+        amends = self._can_amend and small and whole and alike
         cost = _AMEND_COST if amends else _REPLACE_COST
         if not urgent:
             delay_ns = self._budget.wait_ns(cost, target.level.index, now_ns)

@@ -227,4 +227,6 @@ def _known(record: OrderRecord | None) -> RestingOrder | None:
     if record is None:
         return None
     state = _RESTING_STATES[record.status]
-    return RestingOrder(record.price, record.qty, record.remaining, record.sent_ns, state)
+    return RestingOrder(
+        record.price, record.qty, record.remaining, record.sent_ns, state, record.reduce_only
+    )
