@@ -17,6 +17,7 @@ from market_maker.backtest.bootstrap import CONFIDENCE, Figure
 from market_maker.backtest.report import ReportFiles, write_report
 from market_maker.backtest.session_log import SessionLog
 from market_maker.cli.engines import check_engines
+from market_maker.cli.moments import moment
 from market_maker.config.load import load_for
 from market_maker.config.options import RunOptions
 from market_maker.config.schema import Settings
@@ -58,8 +59,8 @@ def run_backtest(request: BacktestRequest) -> int:
     paths = [file for path in request.paths for file in files_of(path)]
     info, ticks = load(
         paths,
-        _moment("--from", request.begin),
-        _moment("--to", request.end),
+        moment("--from", request.begin),
+        moment("--to", request.end),
         given=request.given,
     )
     market = info.header.market
@@ -163,18 +164,6 @@ class _Progress:
         """Leave the line."""
         if self._shown:
             click.echo("\r" + " " * 50 + "\r", nl=False, err=True)
-
-
-def _moment(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise UnusableError(f"{option} {text}: give a time such as 2026-02-16T04:00") from None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return round(when.timestamp() * 1_000_000) * 1000
 
 
 def _heading(info: Recording, ticks: Ticks, taken: tuple[tuple[str, str], ...]) -> str:

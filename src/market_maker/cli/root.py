@@ -35,6 +35,10 @@ COMMANDS = {
     ),
     "config": ("market_maker.cli.config", "Check, show or describe the settings."),
     "backtest": ("market_maker.cli.backtest", "Run the bot on recorded market data."),
+    "optimise": (
+        "market_maker.cli.optimise",
+        "Search parameters on recorded data, judge them on the rest.",
+    ),
     "record": ("market_maker.cli.record", "Record public market data; recover it after a crash."),
     "data": ("market_maker.cli.data", "Check recordings, convert those of others."),
     "parity": ("market_maker.cli.parity", "Say how far two sessions are apart, and why."),
