@@ -19,7 +19,7 @@ from market_maker.backtest.bootstrap import Blocks
 from market_maker.backtest.cells import cells_of, effective_fills, mark_fills
 from market_maker.backtest.comparison import compare
 from market_maker.backtest.drawdown import drawdown_of
-from market_maker.backtest.fill_chance import fill_chance
+from market_maker.backtest.fill_chance import Apart, fill_chance
 from market_maker.backtest.results import Verdict
 from market_maker.backtest.session import BandFills
 from market_maker.backtest.session_statistics import statistics_of
@@ -177,7 +177,7 @@ def test_a_longer_queue_means_a_smaller_chance_and_the_halves_agree() -> None:
         quotes.append((1, 4.0 * i, 4.0 * i + min(wait, 20.0), ahead, filled))
     quotes.sort(key=lambda quote: quote[4] is None)
     found = fill_chance(made(np.zeros(4000), quotes=quotes))
-    assert found.by_queue
+    assert found.by is Apart.QUEUE
     chances = [each.chances[2].chance for each in found.classes]
     assert [each.ahead_high for each in found.classes] == [0, 100, 400]
     assert None not in chances
@@ -283,3 +283,15 @@ def test_fills_of_two_minutes_tell_no_interval_of_what_fills_are_worth() -> None
         assert each.markout.low is each.markout.high is None
         assert (each.markout.value is None) == (each.side == "sell")
     assert found.parts_bps["pnl"].low is None
+
+
+def test_orders_that_stand_alone_at_their_prices_are_told_apart_by_distance() -> None:
+    """A mid far away means a distant order, and none of those is filled."""
+    near = [(1, 10.0 * i, 10.0 * i + 9.0, 0, 10.0 * i + 2.0 * (i % 4)) for i in range(120)]
+    far = [(1, 1200.0 + 10.0 * i, 1209.0 + 10.0 * i, 0, None) for i in range(120)]
+    session = made(
+        np.zeros(2500), quotes=[*near, *far], mids2=[(0.0, MID2 + 2), (1200.0, MID2 + 60)]
+    )
+    found = fill_chance(session)
+    assert found.by is Apart.DISTANCE
+    assert [(each.stays, each.filled) for each in found.classes] == [(120, 120), (120, 0)]

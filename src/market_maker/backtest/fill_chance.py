@@ -1,19 +1,22 @@
 """How likely an order was to be filled, by what stood before it in the queue.
 
 An order's stay at one price ends with its first fill, or is cut short when we move or cancel it; the estimator of
-Kaplan and Meier takes both in. Where the venue did not say what was ahead, orders are told apart by their level. What the first
+Kaplan and Meier takes both in. Where the venue did not say what was ahead, orders are told apart by their level;
+where hardly anybody else quotes at our prices, by their distance from the mid. What the first
 half of a session gave is held against the second half: a forecast and what came of it. Refuses to know money.
 """
 
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from market_maker.backtest.bootstrap import CONFIDENCE, student_quantile
+from market_maker.backtest.cells import mids2_at
 from market_maker.backtest.session import Floats, Ints, Mask, Session
 from market_maker.core.instrument import NANOS
 
@@ -27,6 +30,8 @@ _MOST_BLOCKS = 30
 _LEAST_BLOCKS = 5
 _LEAST_BLOCK_NS = 60 * NANOS
 _LEAST_STAYS = 10
+_MOSTLY = 0.8
+"""Beyond this share of orders with nothing ahead the queue at a price says little."""
 
 
 class Chance(msgspec.Struct, frozen=True):
@@ -60,10 +65,18 @@ class Forecast(msgspec.Struct, frozen=True):
     """Whether the two differ by no more than chance allows, None where that is not known."""
 
 
-class FillChance(msgspec.Struct, frozen=True):
-    """Chances by class and the forecasts; `by_queue` says whether the queue was known."""
+class Apart(StrEnum):
+    """By what orders are told apart."""
 
-    by_queue: bool
+    QUEUE = "queue"
+    DISTANCE = "distance"
+    LEVEL = "level"
+
+
+class FillChance(msgspec.Struct, frozen=True):
+    """Chances by class, and the forecasts."""
+
+    by: Apart
     classes: tuple[QueueClass, ...]
     forecasts: tuple[Forecast, ...]
 
@@ -74,6 +87,7 @@ class _Stays(msgspec.Struct, frozen=True):
     filled: Ints
     ahead: Ints
     level: Ints
+    distance_bps: Floats
 
     def only(self, keep: Mask) -> _Stays:
         return _Stays(*(column[keep] for column in msgspec.structs.astuple(self)))
@@ -83,10 +97,16 @@ def fill_chance(session: Session) -> FillChance:
     """Chances of fills in one session."""
     stays = _stays_of(session)
     known = int((stays.ahead >= 0).sum())
-    by_queue = known >= _LEAST_STAYS
-    if by_queue:
+    by = Apart.LEVEL
+    if known >= _LEAST_STAYS:
         stays = stays.only(stays.ahead >= 0)
-    parts = _by_queue(session, stays) if by_queue else _by_level(stays)
+        alone = float((stays.ahead == 0).mean())
+        by = Apart.QUEUE if alone < _MOSTLY else Apart.DISTANCE
+    parts = {
+        Apart.LEVEL: lambda: _by_level(stays),
+        Apart.QUEUE: lambda: _by_queue(session, stays),
+        Apart.DISTANCE: lambda: _by_distance(stays),
+    }[by]()
     classes, forecasts = [], []
     for name, low, high, keep in parts:
         own = stays.only(keep)
@@ -96,7 +116,7 @@ def fill_chance(session: Session) -> FillChance:
         forecast = _forecast(name, own, (session.about.began_ns + session.about.ended_ns) // 2)
         if forecast is not None:
             forecasts.append(forecast)
-    return FillChance(by_queue, tuple(classes), tuple(forecasts))
+    return FillChance(by, tuple(classes), tuple(forecasts))
 
 
 def _forecast(name: str, stays: _Stays, middle_ns: int) -> Forecast | None:
@@ -130,6 +150,7 @@ def _stays_of(session: Session) -> _Stays:
         filled,
         quotes.ahead,
         quotes.level,
+        _distances(session),
     ).only(quotes.level >= 0)
 
 
@@ -153,6 +174,33 @@ def _by_queue(session: Session, stays: _Stays) -> list[tuple[str, int, int, Mask
             classes.append((name, low, bound, keep))
         before = bound
     return classes
+
+
+def _by_distance(stays: _Stays) -> list[tuple[str, int, int, Mask]]:
+    """Classes of about equal numbers of stays, from the nearest to the farthest."""
+    known = stays.distance_bps[np.isfinite(stays.distance_bps)]
+    if not len(known):
+        return _by_level(stays)
+    count = min(max(len(known) // _CLASS_STAYS, 1), _MOST_CLASSES)
+    bounds = np.unique(np.quantile(known, np.linspace(0.0, 1.0, count + 1)[1:], method="higher"))
+    below = np.concatenate(([-np.inf], bounds[:-1]))
+    return [
+        (
+            f"up to {high:.3g} bps away",
+            -1,
+            -1,
+            (stays.distance_bps > low) & (stays.distance_bps <= high),
+        )
+        for low, high in zip(below.tolist(), bounds.tolist(), strict=True)
+    ]
+
+
+def _distances(session: Session) -> Floats:
+    """How far behind the mid each price was when it came to rest, in bps."""
+    quotes = session.quotes
+    mid2 = mids2_at(session.touch, quotes.from_ns)
+    distance: Floats = 1e4 * quotes.side * (mid2 - 2 * quotes.price) / mid2
+    return distance
 
 
 def _by_level(stays: _Stays) -> list[tuple[str, int, int, Mask]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from market_maker.backtest.cells import HORIZONS_S
-from market_maker.backtest.fill_chance import JUDGED_S, Chance, FillChance
+from market_maker.backtest.fill_chance import JUDGED_S, Apart, Chance, FillChance
 from market_maker.backtest.report_words import interval, number, signed, told, tone_of
 from market_maker.backtest.results import Statistics
 from market_maker.backtest.session import PARTS
@@ -26,6 +26,11 @@ from market_maker.pages.html import (
 )
 
 _SIDES = (("buy", Colour.ONE), ("sell", Colour.TWO), ("both", Colour.SIX))
+_APART = {
+    Apart.QUEUE: " Orders are told apart by the quantity before them when they came to their price.",
+    Apart.DISTANCE: " Hardly anybody else quoted at our prices, so orders are told apart by their distance from the mid.",
+    Apart.LEVEL: " The venue did not tell the queue, so orders are told apart by their level.",
+}
 _WORDS = {
     "spread_capture": "distance of fills from the mid before them",
     "adverse_selection": "what the mid did to fills until the ledger's horizon",
@@ -145,12 +150,8 @@ def markout_section(found: Statistics) -> Markup:
 def chance_section(found: Statistics) -> Markup:
     """How likely fills were, by the queue."""
     chances = found.fill_chance
-    lead = (
-        "Chance that an order is filled (for the first time) within so long at its price, by the quantity before it when it came"
-        " there. Orders that were moved or cancelled first count as not seen to their end."
-    )
-    if not chances.by_queue:
-        lead += " The venue did not tell the queue: orders are told apart by their level."
+    lead = "Chance that an order is filled (for the first time) within so long at its price. Orders that were moved or cancelled first count as not seen to their end."
+    lead += _APART[chances.by]
     if not chances.classes:
         return section("Chance of a fill", paragraph("No order rested."), lead=lead)
     colours = (Colour.ONE, Colour.TWO, Colour.THREE)
@@ -168,7 +169,7 @@ def chance_section(found: Statistics) -> Markup:
         for i, each in enumerate(chances.classes):
             _whisker(chart, i + 1 + 0.12 * (row - 1), each.chances[row], colour)
     columns = [
-        Column("ahead" if chances.by_queue else "level"),
+        Column(chances.by.value),
         Column("stays", number=True),
         Column("filled", number=True),
     ]
