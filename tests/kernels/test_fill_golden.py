@@ -111,6 +111,27 @@ def test_trades_and_cancels_in_one_decrease_are_told_apart(late: bool) -> None:
     assert 4 <= mid <= 5
 
 
+def test_a_decrease_explains_no_more_than_itself() -> None:
+    bench = opened()
+    bench.rest(1, BID, 100, 5)
+    bench.feed(*book(5 * MS, (BID, 100, 4)), trade(6 * MS, ASK, 100, 6, venue=3 * MS))
+    assert bench.front(1) == (4, 4, 4)
+    bench.feed(trade(7 * MS, ASK, 100, 3, venue=4 * MS), *book(8 * MS, (BID, 100, 1)))
+    assert bench.front(1) == (1, 1, 1), (
+        "a second late trade is news, and so its level change is none"
+    )
+
+
+def test_a_late_trade_explains_nothing_that_comes_after() -> None:
+    bench = opened()
+    bench.rest(1, BID, 100, 5)
+    bench.feed(*book(MS, (BID, 100, 20)), *book(5 * MS, (BID, 100, 14)))
+    bench.feed(trade(6 * MS, ASK, 100, 6, venue=4 * MS))
+    assert bench.front(1) == (4, 4, 4)
+    bench.feed(*book(7 * MS, (BID, 100, 12)))
+    assert bench.front(1) == (4, 3, 2)
+
+
 def test_a_trade_after_the_decrease_is_a_new_one() -> None:
     bench = opened()
     bench.rest(1, BID, 100, 5)
