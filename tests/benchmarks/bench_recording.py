@@ -157,15 +157,15 @@ def _book_us() -> tuple[float, float, float]:
     book = OrderBook(1_000, 10, 5.0)
     levels = tuple((15_000 - i, 50) for i in range(200))
     asks = tuple((15_001 + i, 50) for i in range(200))
-    book.apply_snapshot(BookSnapshot(0, 0, 0, levels, asks))
+    snapshot = BookSnapshot(0, 0, 0, levels, asks)
     changes = [event.changes for event in _events(20_000) if isinstance(event, BookDelta)]
-    seq = 0
+    deltas = [BookDelta(0, 0, seq, seq + 1, change) for seq, change in enumerate(changes)]
 
     def work(number: int) -> None:
-        nonlocal seq
-        for change in changes[:number]:
-            book.apply_delta(BookDelta(0, 0, seq, seq + 1, change))
-            seq += 1
+        book.lose_feed()
+        book.apply_snapshot(snapshot)
+        for delta in deltas[:number]:
+            book.apply_delta(delta)
 
     def read(number: int) -> None:
         for _ in range(number):
@@ -179,7 +179,7 @@ def _book_us() -> tuple[float, float, float]:
     for i in range(200):
         kernel.set_level(state, 1, 15_000 - i, 50)
         kernel.set_level(state, -1, 15_001 + i, 50)
-    message_us = best_us(work, len(changes))
+    message_us = best_us(work, len(deltas))
     return message_us, best_us(read, 20_000), best_us(read_anew, 20_000)
 
 

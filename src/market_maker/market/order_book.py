@@ -28,6 +28,10 @@ _CHUNK = 64
 
 _PACKS = tuple(struct.Struct(f"{3 * count}q").pack_into for count in range(_CHUNK + 1))
 
+_flat = chain.from_iterable
+_set_levels = kernel.set_levels
+"""Names of the module: looked up once for every message."""
+
 _OLD_LIMIT = 100
 """Old messages in a row after which the venue must have restarted its sequence."""
 
@@ -104,13 +108,13 @@ class OrderBook:
             self._lose_track(malformed=False)
             self._buffer.append(delta)
             return
-        self._top = None
         self._old_in_a_row = 0
         if not self._set(delta.changes):
             self._lose_track(malformed=True)
             return
         self.seq = delta.seq
-        self._stay_ahead()
+        if self._ahead is not None:
+            self._stay_ahead()
 
     def apply_best(self, quote: BestQuote) -> None:
         """Let the touch follow a stream that may run ahead of the deltas."""
@@ -187,12 +191,13 @@ class OrderBook:
         if count > _CHUNK:
             return self._set(changes[:_CHUNK]) and self._set(changes[_CHUNK:])
         try:
-            _PACKS[count](self._packed, 0, *chain.from_iterable(changes))
+            _PACKS[count](self._packed, 0, *_flat(changes))
         except struct.error:
+            self._top = None
             return False
-        said = kernel.set_levels(self._state, self._changes, count, self._depth_fraction)
+        said = _set_levels(self._state, self._changes, count, self._depth_fraction)
         self._top = said[:8]
-        return bool(said[8] == kernel.OK)
+        return said[8] == kernel.OK
 
     def _stay_ahead(self) -> None:
         """Deltas older than the best quote must not take the touch back."""
