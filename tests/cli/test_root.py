@@ -84,7 +84,6 @@ def test_what_cannot_be_parsed_exits_2_and_names_it(
     ("arguments", "named"),
     [
         (("--mode", "live"), "--mode live"),
-        (("--mode", "paper"), "--mode paper"),
         (("--venue", "kraken"), "--venue kraken"),
         (("--engine", "gltf"), "did you mean glft?"),
         (("--config", "missing.toml"), "missing.toml"),

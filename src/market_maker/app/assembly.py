@@ -95,11 +95,9 @@ async def build_bot(
     return bot
 
 
-async def trade(bot: Bot, duration_s: float | None = None) -> None:
+async def trade(bot: Bot) -> None:
     """Run until told to stop; a stop during the start is obeyed at once."""
     loop = asyncio.get_running_loop()
-    if duration_s is not None:
-        loop.call_later(duration_s, bot.stop)
     starting = loop.create_task(bot.start())
     stopping = loop.create_task(bot.stopping.wait())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from market_maker.app.assembly import Identity, Reporting, build_bot, trade
+from market_maker.app.operator_notes import order_in, start_in
+from market_maker.app.reach import Order
 from market_maker.app.rehearsal import Message, Rehearsal
 from market_maker.config.schema import Settings
 from market_maker.core.errors import ExitCode
@@ -25,9 +28,6 @@ from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import MemoryStore
 from market_maker.ticks.columns import Ticks, events_of, message_ends
 from market_maker.venues.paper.venue import NoFeed
-
-SESSION_START: Final = "session start"
-"""Detail of the first status of a recording that a bot made of itself: it came up right then."""
 
 _LEAD_NS: Final = 2 * NANOS
 """How long before other recordings begin the bot comes up: it must hear the first snapshot."""
@@ -118,7 +118,7 @@ class Backtest:
 
     def _messages(
         self, life: asyncio.Task[ExitCode], progress: _Progress
-    ) -> Iterator[tuple[int, Message]]:
+    ) -> Iterator[tuple[int, Message | Callable[[], object]]]:
         ticks = self.ticks
         start = 0
         ends: Sequence[int] = message_ends(ticks.flags).tolist()
@@ -127,9 +127,20 @@ class Backtest:
                 return
             if life.done():
                 return  # a risk limit ended the bot
-            yield event.recv_ns, Message(ticks, start, stop, event)
+            message = Message(ticks, start, stop, event)
+            order = order_in(event) if isinstance(event, FeedStatus) else None
+            if order is None:
+                yield event.recv_ns, message
+            else:
+                yield event.recv_ns, partial(self._obey, message, order)
             start = stop
         progress.rows = start
+
+    def _obey(self, message: Message, order: Order) -> None:
+        """Do again what the operator of a recorded session asked here."""
+        self.rehearsal.deliver(message)
+        if self.bot is not None:
+            order.obey(self.bot)
 
     def _note(self, level: str, event: str, detail: str) -> None:
         self._log.append((level, event, detail))
@@ -141,12 +152,9 @@ def scope_of(symbol: str) -> str:
 
 
 def start_of(ticks: Ticks) -> int:
-    """When the bot of a recording comes up."""
-    first = next(events_of(ticks), None)
-    recv_ns = int(ticks.recv_ns[0])
-    if isinstance(first, FeedStatus) and first.detail == SESSION_START:
-        return recv_ns
-    return recv_ns - _LEAD_NS
+    """When the bot of a recording comes up: when it did, if the recording is that of a paper session."""
+    begun_ns = start_in(next(events_of(ticks), None))
+    return int(ticks.recv_ns[0]) - _LEAD_NS if begun_ns is None else begun_ns
 
 
 class _Progress:

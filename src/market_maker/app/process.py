@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from market_maker import __version__
-from market_maker.app.reach import Reach
+from market_maker.app.reach import REARM, STOP, Order, Reach
 from market_maker.app.wall_clock import WallClock
 from market_maker.config.logs import LogFormat
 from market_maker.config.options import RunOptions
@@ -164,11 +164,12 @@ class Process:
             switch = bot.account.kill if market is None else bot.markets[market].kill
             for latch in self._state.latches(market or "").load():
                 if latch.reason not in switch.reasons:
-                    self._reach.do(partial(bot.kill, latch.reason, latch.detail, market))
+                    order = Order("kill", latch.reason, latch.detail, market)
+                    self._reach.tell(bot, order)
         if self._pending_stop:
-            self._reach.do(bot.stop)
+            self._reach.tell(bot, STOP)
         if self._pending_rearm:
-            self._reach.do(bot.begin_rearm)
+            self._reach.tell(bot, REARM)
         if wants_live_view(self._settings):
             self._view = LiveProcess()
         self._tasks.start("publishing", self._run_publishing())
@@ -196,7 +197,7 @@ class Process:
         if self.bot is None:
             self._latch(reason, detail, None)
         else:
-            self._reach.do(partial(self.bot.kill, reason, detail))
+            self._reach.tell(self.bot, Order("kill", reason, detail))
 
     def _latch(self, reason: KillReason, detail: str, market: str | None) -> None:
         switch = KillSwitch(self._state.latches(market or ""))
@@ -219,13 +220,13 @@ class Process:
         if self.bot.stopping.is_set():
             for market in self.bot.markets.values():
                 market.bot.skip_flatten = True
-        self._reach.do(self.bot.stop)
+        self._reach.tell(self.bot, STOP)
 
     def _rearm(self) -> None:
         if self.bot is None:
             self._pending_rearm = True
         else:
-            self._reach.do(self.bot.begin_rearm)
+            self._reach.tell(self.bot, REARM)
 
     def _reload_logged(self) -> None:
         try:
@@ -255,7 +256,7 @@ class Process:
             bot = await self._built()
         else:
             bot = self.bot
-            self._reach.do(partial(bot.kill, KillReason.COMMAND, reason, market))
+            self._reach.tell(bot, Order("kill", KillReason.COMMAND, reason, market))
         verified = await self._reach.ask(partial(bot.kill_verified, market, KILL_WAIT_S))
         self._publish()
         switch = bot.account.kill if market is None else bot.markets[market].kill

@@ -9,7 +9,37 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
+from market_maker.core.reasons import KillReason
+from market_maker.runtime.bot import Bot
+
 _T = TypeVar("_T")
+
+
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an operator tells a bot, as a value that a recording can keep.
+
+    `name` is that of the bot's own method.
+    """
+
+    name: str
+    reason: KillReason | None = None
+    detail: str = ""
+    market: str | None = None
+
+    def obey(self, bot: Bot) -> None:
+        """Do it now, on the bot's loop."""
+        if self.name == "stop":
+            bot.stop()
+        elif self.name == "kill" and self.reason is not None:
+            bot.kill(self.reason, self.detail, self.market)
+        elif self.name == "rearm":
+            bot.begin_rearm()
+
+
+STOP = Order("stop")
+REARM = Order("rearm")
 
 
 class Reach(Protocol):
@@ -17,6 +47,10 @@ class Reach(Protocol):
 
     def do(self, act: Callable[[], _T]) -> _T:
         """Do something now, in the bot's time; its errors reach the caller."""
+        ...
+
+    def tell(self, bot: Bot, order: Order) -> None:
+        """Let the bot obey an operator's order now."""
         ...
 
     async def ask(self, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
@@ -41,6 +75,10 @@ class Here:
     def do(self, act: Callable[[], _T]) -> _T:
         """Call it."""
         return act()
+
+    def tell(self, bot: Bot, order: Order) -> None:
+        """Let it obey."""
+        order.obey(bot)
 
     async def ask(self, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Await it."""

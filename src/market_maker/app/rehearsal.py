@@ -19,7 +19,8 @@ from market_maker.core.events import Event
 from market_maker.core.instrument import Instrument
 from market_maker.core.units import money_from_decimal
 from market_maker.runtime.sim_loop import SimLoop, VirtualClock
-from market_maker.ticks.columns import Ticks
+from market_maker.ticks.columns import PublicEvent, Ticks
+from market_maker.ticks.packing import ticks_of
 from market_maker.venues.paper.desk import Desk
 from market_maker.venues.paper.terms import paper_instrument, terms_of
 from market_maker.venues.paper.venue import FeedControl, PaperVenue, QueryDelays
@@ -32,6 +33,12 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     start: int
     stop: int
     event: Event
+
+
+def message_of(event: PublicEvent) -> Message:
+    """One event with the rows that it is."""
+    rows = ticks_of((event,))
+    return Message(rows, 0, len(rows), event)
 
 
 class Rehearsal:
@@ -60,12 +67,12 @@ class Rehearsal:
 
     def take(self, t_ns: int, message: Message) -> None:
         """Hand over one message received at `t_ns`."""
-        self.step(t_ns, partial(self._deliver, message))
+        self.step(t_ns, partial(self.deliver, message))
 
     def play(self, messages: Iterable[tuple[int, Message | Callable[[], object]]]) -> None:
         """Hand over many messages; what can be called is called at its time."""
         start_ns = self.start_ns
-        self.loop.drive(((t_ns - start_ns, item) for t_ns, item in messages), self._deliver)
+        self.loop.drive(((t_ns - start_ns, item) for t_ns, item in messages), self.deliver)
 
     def close(self) -> None:
         """Let go of every task that still waits."""
@@ -74,7 +81,8 @@ class Rehearsal:
         self.loop.step(self.loop.time_ns())
         self.loop.close()
 
-    def _deliver(self, item: Message | Callable[[], object]) -> None:
+    def deliver(self, item: Message | Callable[[], object]) -> None:
+        """Let a message reach the venue now."""
         if isinstance(item, Message):
             self.venue.take(item.rows, item.start, item.stop, item.event)
         else:

@@ -29,6 +29,7 @@ class _World:
     """The embedded exchange, here or served; implements `trading.World`."""
 
     name = "simulated"
+    begins_anew = False
 
     def __init__(
         self, settings: Settings, options: RunOptions, paths: DataPaths, clock: WallClock

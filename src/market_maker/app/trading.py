@@ -6,6 +6,7 @@ clock the bot lives by and how the process reaches it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import uvloop
 from market_maker import __version__
 from market_maker.app.exchange_link import ExchangeLink
 from market_maker.app.process import Process, wants_live_view
-from market_maker.app.reach import Reach
+from market_maker.app.reach import STOP, Reach
 from market_maker.app.recording import Recordings, records
 from market_maker.app.wall_clock import WallClock
 from market_maker.config.logs import LogLevel
@@ -71,6 +72,11 @@ class World(Protocol):
     @property
     def scope(self) -> str:
         """Names the account's books that --fresh forgets."""
+        ...
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether every session has an account of its own, so that nothing is left of earlier ones."""
         ...
 
     async def link(self) -> ExchangeLink:
@@ -171,7 +177,8 @@ class _Trading:
         )
         await process.start()
         try:
-            if options.fresh and not self._settings.venue.simulated.socket:
+            fresh = options.fresh and not self._settings.venue.simulated.socket
+            if fresh or self._world.begins_anew:
                 for symbol in options.markets:
                     self._state.forget(self._world.scope, symbol)
             notice = _Notice(self._clock)
@@ -207,12 +214,19 @@ class _Trading:
 
         bot = await self._build(link, metrics)
         notice.close()
-        self._world.reach.outside(partial(process.attach, bot))
+        self._world.reach.outside(partial(self._take_over, process, bot))
         try:
-            await trade(bot, self._options.duration_s)
+            await trade(bot)
         finally:
             code = await bot.shutdown(self._epoch)
         return bot, code
+
+    def _take_over(self, process: Process, bot: Bot) -> None:
+        """On the process's loop: serve the bot, and stop it when its time is up."""
+        process.attach(bot)
+        if self._options.duration_s is not None:
+            stop = partial(self._world.reach.tell, bot, STOP)
+            asyncio.get_running_loop().call_later(self._options.duration_s, stop)
 
     async def _build(self, link: ExchangeLink, metrics: Metrics) -> Bot:
         settings, options, state = self._settings, self._options, self._state
@@ -225,6 +239,7 @@ class _Trading:
         began = not state.is_new
         self._epoch = state.next_epoch(self._world.clock.now_ns())
         unclean = state.take_clean_stop() is None and began and not options.fresh
+        unclean &= not self._world.begins_anew
         debug = settings.logging.level is LogLevel.DEBUG
         self._bot = await build_bot(
             Identity(options.mode.value, link.scope, link.seed, self._epoch),

@@ -53,7 +53,7 @@ def mode_option(command: Command) -> Command:
         show_default=True,
         envvar="MM_MODE",
         show_envvar=True,
-        help="sim: the embedded exchange, offline, without keys.",
+        help="sim: the embedded exchange, offline, without keys; paper: public market data, own orders on paper.",
     )(command)
 
 

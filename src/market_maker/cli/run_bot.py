@@ -18,7 +18,11 @@ def run_bot(options: RunOptions) -> int:
     settings = _read(options)
     _check_markets(options, settings)
     DataPaths(options.data_dir, options.mode, options.markets).ensure()
-    from market_maker.app import sim  # noqa: PLC0415 - loads the venue, so only when all is well
+    if options.mode is Mode.PAPER:
+        from market_maker.app import paper  # noqa: PLC0415 - loads the venue, so only when all is well
+
+        return paper.run(settings, options, lambda: _read(options))
+    from market_maker.app import sim  # noqa: PLC0415 - likewise
 
     return sim.run(settings, options, lambda: _read(options))
 
@@ -40,12 +44,12 @@ def _check_markets(options: RunOptions, settings: Settings) -> None:
 
 
 def _check_mode(options: RunOptions) -> None:
-    if options.mode is not Mode.SIM:
+    if options.mode is Mode.LIVE:
         raise UnusableError(
             f"--mode {options.mode.value} is not part of this version, which has the embedded "
-            "exchange only: use --mode sim"
+            "exchange only: use --mode sim or --mode paper"
         )
     if options.venue not in ("", "simulated"):
         raise UnusableError(
-            f"--venue {options.venue} needs --mode paper or live, which this version does not have"
+            f"--venue {options.venue} is not part of this version, which has the embedded exchange only"
         )
