@@ -149,6 +149,24 @@ def test_an_order_that_came_after_a_decrease_is_not_moved_by_its_late_trade() ->
     assert bench.front(1) == (4, 4, 4)
 
 
+def test_an_order_between_a_trade_and_its_level_change_is_not_behind_what_traded() -> None:
+    bench = opened()
+    bench.feed(trade(MS, ASK, 100, 6))
+    bench.rest(1, BID, 100, 5)
+    assert bench.front(1) == (10, 4, 4)
+    bench.feed(*book(2 * MS, (BID, 100, 4)))
+    assert bench.front(1) == (4, 4, 4)
+
+
+def test_a_book_that_is_crossed_itself_fills_nobody() -> None:
+    bench = opened()
+    bench.rest(1, BID, 100, 10)
+    bench.feed(*book(MS, (ASK, 100, 4)))
+    assert not bench.filled(1)
+    bench.feed(*book(2 * MS, (BID, 100, 0)))
+    assert bench.filled(1) == [4]
+
+
 def test_levels_that_grow_grow_behind_us() -> None:
     bench = opened()
     bench.rest(1, BID, 100, 5)
