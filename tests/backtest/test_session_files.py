@@ -70,7 +70,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableError, match=r"fills\.parquet.*price"):
         load_session(folder)
     fills.unlink()
-    with pytest.raises(UnusableError, match=r"fills\.parquet cannot be read"):
+    with pytest.raises(UnusableError, match=r"fills\.parquet is missing"):
         load_session(folder)
     head = folder / "session.json"
     head.write_bytes(head.read_bytes().replace(b'"format": 1', b'"format": 99', 1))

@@ -153,6 +153,10 @@ def _write(table: msgspec.Struct, path: Path) -> None:
 def _read(kind: type[_Table], path: Path) -> _Table:
     """One table; every column that this version knows must be there."""
     hints = get_type_hints(kind)
+    if not path.exists():
+        raise UnusableError(
+            f"{path} is missing: an older version wrote it, or it was lost; write the session again"
+        )
     try:
         table = pq.read_table(path, columns=list(hints), memory_map=False)
         missing = set(hints) - set(table.column_names)
