@@ -181,6 +181,9 @@ CASES: dict[str, Case] = {
     "engines.layered.shares": Case([0.2, 0.3, 0.5]),
     "engines.offset.fixed_bps": Case(5.0, base=under("engines.offset.mode", "fixed")),
     "engines.offset.max_bps": Case(3.1),
+    "paper.leverage": Case(2, worlds.rehearsed),
+    "paper.maker_fee_bps": Case(1, worlds.rehearsed),
+    "paper.taker_fee_bps": Case(9, worlds.on_paper),
     "logging.format": Case("console", worlds.log_lines),
     "logging.level": Case("debug", worlds.log_lines),
     "logging.info_lines_per_hour": Case(5, worlds.log_lines),
@@ -271,6 +274,10 @@ def cases(key: str) -> list[Case]:
 def _cases(key: str) -> list[Case]:
     if key in CASES:
         return [CASES[key]]
+    if key.startswith("paper."):
+        values = alternatives(FIELDS[key])
+        worlds_of_paper = (worlds.rehearsed, worlds.on_paper)
+        return [Case(value, world) for world in worlds_of_paper for value in values]
     beside = under(key.rpartition(".")[0], BESIDE.get(key, {}))
     for values, world, base in (
         (PLAIN, worlds.plain, {}),
@@ -305,6 +312,7 @@ def test_the_tables_name_keys_that_exist() -> None:
 
 
 OVERRIDES = {
+    "paper.maker_fee_bps": 1,
     "venue.simulated.market.start_price": 75,
     "market.own_grace_s": 0.0,
     "signals.volatility.cold_start_bps": 4.0,

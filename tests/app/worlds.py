@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 from driving import SOL
+from recorded import recorded
 from relay import Relay
 from static_venue import INSTRUMENT
 
+from market_maker.app.backtest import Backtest
 from market_maker.app.virtual import VirtualRun
 from market_maker.config.schema import Settings
 from market_maker.core.commands import Approved, LevelId, TimeInForce
@@ -46,6 +48,7 @@ from market_maker.runtime.status import market_status
 from market_maker.telemetry import logs
 from market_maker.telemetry.redaction import Redactor
 from market_maker.venues.base import Sink, Venue
+from market_maker.venues.paper.terms import paper_instrument, terms_of
 from market_maker.venues.simulated.exchange import SimulatedExchange
 from market_maker.venues.simulated.store import MemoryStore as ExchangeStore
 
@@ -432,3 +435,19 @@ def log_lines(settings: Settings) -> str:
     finally:
         setup.close()
     return stream.getvalue()
+
+
+def rehearsed(settings: Settings) -> str:
+    """A backtest on a minute of a recorded market."""
+    instrument, ticks = recorded(3, 60.0)
+    journal = Recorder()
+    Backtest(settings, SOL, instrument, ticks, 3, journal=lambda: journal).run()
+    return journal.digest()
+
+
+def on_paper(settings: Settings) -> str:
+    """What the fill engine is built with; that it obeys is shown by its own tests."""
+    instrument, _ = recorded(3, 60.0)
+    config = settings.for_market(SOL).paper
+    used = paper_instrument(instrument, config)
+    return f"{used} {terms_of(config, used)}"
