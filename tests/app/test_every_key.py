@@ -275,9 +275,8 @@ def _cases(key: str) -> list[Case]:
     if key in CASES:
         return [CASES[key]]
     if key.startswith("paper."):
-        values = alternatives(FIELDS[key])
-        worlds_of_paper = (worlds.rehearsed, worlds.on_paper)
-        return [Case(value, world) for world in worlds_of_paper for value in values]
+        others = alternatives(FIELDS[key])
+        return [Case(other, w) for w in (worlds.rehearsed, worlds.on_paper) for other in others]
     beside = under(key.rpartition(".")[0], BESIDE.get(key, {}))
     for values, world, base in (
         (PLAIN, worlds.plain, {}),
