@@ -69,6 +69,7 @@ def new_desk(settings: Floats, form: CompiledForm, levels: int) -> kernel.Desk:
     ints = np.zeros(at.SCALARS + (2 * levels + 1) * at.BLOCK, dtype=np.int64)
     ints[at.DAY] = -1
     numbers = np.zeros(at.NUMBERS)
+    numbers[at.EXPECTED_ADVERSE] = settings[at.ADVERSE_BPS]
     numbers[at.PEAK] = numbers[at.DAY_START] = numbers[at.EQUITY] = settings[at.CAPITAL]
     return (
         settings,
@@ -204,6 +205,18 @@ def _signals(p: Floats, settings: Settings) -> None:
     p[at.WIDEN_PERCENTILE] = toxicity.widen_percentile
     p[at.WIDEN_FACTOR] = toxicity.widen_factor
     p[at.EXCESS_HORIZON_S] = toxicity.excess_horizon_s
+    p[at.ADVERSE_MIN_FILLS] = settings.quoting.ladder.adverse_min_fills
+    p[at.ADVERSE_HORIZON_NS] = settings.ledger.adverse_horizon_s * NANOS
+    p[at.T_HORIZON_NS] = toxicity.markout_horizon_s * NANOS
+    p[at.T_MEMORY] = toxicity.fill_memory
+    p[at.T_MIN_FILLS] = toxicity.min_fills
+    p[at.T_ONE_SIDED] = toxicity.one_sided_share
+    p[at.T_LOSS_BPS] = toxicity.loss_bps
+    p[at.T_SPREAD_FACTOR] = toxicity.spread_factor
+    p[at.T_SIZE] = toxicity.toxic_size_scale
+    p[at.T_INTERVAL] = toxicity.toxic_interval_scale
+    p[at.T_CLEAN] = toxicity.clean_fills
+    p[at.T_RECOVERY_S] = toxicity.recovery_s
 
 
 def _limits(p: Floats, settings: Settings, instrument: Instrument, terms: FillTerms) -> None:

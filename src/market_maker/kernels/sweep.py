@@ -25,6 +25,7 @@ from market_maker.kernels.sweep_levels import AMEND, CANCEL, HOLD, allowed, bloc
 from market_maker.kernels.sweep_limits import take_stock
 from market_maker.kernels.sweep_market import ROWS, TABLES, Rows, Tables
 from market_maker.kernels.sweep_orders import Bits, fail, learn, send
+from market_maker.kernels.sweep_own import adverse_bps, level_at, mark_out
 from market_maker.kernels.sweep_pricing import Terms, prepare
 
 DAY_NS = 86_400_000_000_000
@@ -123,7 +124,7 @@ def _pass_time(fills: Fills, rows: Rows, until_ns: int, desk: Desk, notes: Notes
     """Let rows and requests up to an instant happen, and learn what is reported by then."""
     s, f, r = fills
     recv, venue, kind, side, price, qty, seq, ref, flags = rows
-    p, _, _, _, _, _, _, _, q, _, report = desk
+    p, _, _, _, _, _, _, _, q, d, report = desk
     stop = recv.size
     i = q[at.ROW]
     while True:
@@ -135,7 +136,7 @@ def _pass_time(fills: Fills, rows: Rows, until_ns: int, desk: Desk, notes: Notes
         while pop_report(s, s[fl.NOW], report) == 1:
             told += 1
             if report[fl.CHANNEL] != fl.RECORD:
-                learn(p, s, q, report, notes[0])
+                learn(p, s, q, d, report, notes[0])
         if told == 0:
             break
     q[at.ROW] = i
@@ -182,6 +183,12 @@ def sweep(
         if not valid or q[at.KILLED] == 1:
             _withdraw(s, r, p, q, sent, now_ns)
             continue
+        own = d[at.OWN :]
+        mark_out(p, own, q, notes[0], mid2, now_ns)
+        d[at.EXPECTED_ADVERSE] = adverse_bps(p, own)
+        d[at.TOXIC_LEVEL] = (
+            level_at(p, own, now_ns * 1e-9) if p[at.TOXICITY_ENABLED] == 1.0 else 0.0
+        )
         take_stock(p, slow, q, d, float(mid2))
         if prepare(p, mark, fast, slow, q, d, state, inp, terms) == 0.0:
             continue

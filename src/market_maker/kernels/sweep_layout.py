@@ -82,8 +82,21 @@ Floats = npt.NDArray[np.float64]
     MAX_FAILURE_PAUSE_NS,
     COOLDOWN_NS,
     SAMPLE_NS,
-) = range(67)
-SETTINGS = 72
+    # Own fills
+    ADVERSE_MIN_FILLS,
+    ADVERSE_HORIZON_NS,
+    T_HORIZON_NS,
+    T_MEMORY,
+    T_MIN_FILLS,
+    T_ONE_SIDED,
+    T_LOSS_BPS,
+    T_SPREAD_FACTOR,
+    T_SIZE,
+    T_INTERVAL,
+    T_CLEAN,
+    T_RECOVERY_S,
+) = range(79)
+SETTINGS = 80
 
 # The driver's integers: scalars, then one block per level, bids first
 (
@@ -106,7 +119,9 @@ SETTINGS = 72
     CANCELLED,
     REJECTED,
     OVERFLOW,
-) = range(19)
+    MARKED,
+    WEIGHED,
+) = range(21)
 SCALARS = 24
 (
     B_STATE,
@@ -150,8 +165,12 @@ NO_GATE, TOXIC, COUNTER_TREND, TIGHT, LOPSIDED = range(5)
     SELL_SCALE,
     LONG_LIMIT,
     SHORT_LIMIT,
-) = range(12)
-NUMBERS = 16
+    TOXIC_LEVEL,
+    EXPECTED_ADVERSE,
+    OWN,
+) = range(15)
+NUMBERS = 40
+"""`OWN` is where the memory of own fills begins."""
 
 # Per side, what the ladder does not carry
 BLOCKED, PRIORITY, REDUCE_ONLY = range(3)

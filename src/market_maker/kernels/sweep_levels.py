@@ -106,7 +106,8 @@ def _size_fits(p: Floats, q: Ints, b: int, qty: int) -> bool:
 
 
 @kernel(
-    "boolean(float64[::1], int64[::1], float64[::1], int64[::1], int64, int64, int64, int64, int64)"
+    "boolean(float64[::1], int64[::1], float64[::1], int64[::1], int64, int64, int64, int64, int64,"
+    " float64)"
 )
 def _patient(
     p: Floats,
@@ -118,6 +119,7 @@ def _patient(
     price: int,
     qty: int,
     now_ns: int,
+    hurry: float,
 ) -> bool:
     """Whether a move that is not urgent has to wait."""
     resting = q[b + at.B_PRICE]
@@ -127,12 +129,12 @@ def _patient(
     if q[b + at.B_MOVING] == 1:
         tolerance *= p[at.TOLERANCE_RELEASE]
     near = abs(price - resting) <= tolerance and _size_fits(p, q, b, qty)
-    if near and now_ns < q[b + at.B_SENT_NS] + int(p[at.MAX_AGE_NS]):
+    if near and now_ns < q[b + at.B_SENT_NS] + int(p[at.MAX_AGE_NS] * hurry):
         q[b + at.B_MOVING] = 0
         return True
     q[b + at.B_MOVING] = 1
     last_ns = max(q[b + at.B_MOVED_NS], q[b + at.B_SENT_NS])
-    if now_ns < last_ns + int(p[at.MIN_INTERVAL_NS] * slow[rd.INTERVAL_SCALE]):
+    if now_ns < last_ns + int(p[at.MIN_INTERVAL_NS] * slow[rd.INTERVAL_SCALE] * hurry):
         return True
     side = (1 - sign) >> 1
     return bool(now_ns < q[at.BUY_COOLDOWN_NS + side] and sign * (price - resting) > 0)
@@ -165,7 +167,8 @@ def _move(
         if _same_news(mark, slow, q, b, False) and _size_fits(p, q, b, qty):
             q[b + at.B_MOVING] = 0
             return HOLD
-        if _patient(p, mark, slow, q, b, sign, price, qty, now_ns):
+        hurry = 1.0 - d[at.TOXIC_LEVEL] * (1.0 - p[at.T_INTERVAL])
+        if _patient(p, mark, slow, q, b, sign, price, qty, now_ns, hurry):
             return HOLD
     shift = abs(price - resting)
     small = shift <= p[at.AMEND_MAX] * mid2

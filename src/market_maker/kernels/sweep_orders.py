@@ -15,6 +15,7 @@ from market_maker.kernels.compiling import kernel
 from market_maker.kernels.fill_messages import push_request
 from market_maker.kernels.sweep_layout import Floats, Ints
 from market_maker.kernels.sweep_levels import AMEND, PLACE, block
+from market_maker.kernels.sweep_own import own_fill
 
 Bits = npt.NDArray[np.uint64]
 
@@ -97,8 +98,10 @@ def _answered(p: Floats, q: Ints, report: Ints, b: int) -> None:
     q[b + at.B_STATE] = at.NONE if gone else at.RESTING
 
 
-@kernel("void(int64[::1], int64[::1], int64[::1], int64[:, ::1], int64)")
-def _filled(s: Ints, q: Ints, report: Ints, fills: Ints, slot: int) -> None:
+@kernel(
+    "void(float64[::1], int64[::1], int64[::1], float64[::1], int64[::1], int64[:, ::1], int64)"
+)
+def _filled(p: Floats, s: Ints, q: Ints, d: Floats, report: Ints, fills: Ints, slot: int) -> None:
     q[at.POSITION] += report[fl.SIDE] * report[fl.QTY]
     if q[at.FILLS] == fills.shape[0]:
         q[at.OVERFLOW] = 1
@@ -111,7 +114,10 @@ def _filled(s: Ints, q: Ints, report: Ints, fills: Ints, slot: int) -> None:
         report[fl.QTY],
     )
     row[at.F_LIQUIDITY], row[at.F_LEVEL] = report[fl.LIQUIDITY], slot
-    row[at.F_MID2] = s[fl.BEST_BID] + s[fl.BEST_ASK]
+    two_sided = s[fl.BEST_BID] > 0 and s[fl.BEST_ASK] < fl.FOREVER
+    row[at.F_MID2] = s[fl.BEST_BID] + s[fl.BEST_ASK] if two_sided else 2 * report[fl.PRICE]
+    distance_bps = 1e4 * row[at.F_SIDE] * (row[at.F_MID2] - 2 * row[at.F_PRICE]) / row[at.F_MID2]
+    own_fill(p, d[at.OWN :], row[at.F_SIDE], distance_bps, report[fl.DUE] * 1e-9)
     row[at.F_ORDER], row[at.F_POSITION] = report[fl.ORDER], q[at.POSITION]
     q[at.FILLS] += 1
 
@@ -126,15 +132,15 @@ def _slot_of(q: Ints, slots: int, order: int) -> int:
     return -1
 
 
-@kernel("void(float64[::1], int64[::1], int64[::1], int64[::1], int64[:, ::1])")
-def learn(p: Floats, s: Ints, q: Ints, report: Ints, fills: Ints) -> None:
+@kernel("void(float64[::1], int64[::1], int64[::1], float64[::1], int64[::1], int64[:, ::1])")
+def learn(p: Floats, s: Ints, q: Ints, d: Floats, report: Ints, fills: Ints) -> None:
     """Take one report in."""
     kind, order = report[fl.KIND], report[fl.ORDER]
     slot = _slot_of(q, 2 * int(p[at.LEVELS]), order)
     known = slot >= 0
     b = block(max(slot, 0))
     if kind == fl.FILL:
-        _filled(s, q, report, fills, slot)
+        _filled(p, s, q, d, report, fills, slot)
         if known:
             q[b + at.B_FILLED] = report[fl.CUM]
             if report[fl.CUM] >= report[fl.TOTAL]:

@@ -16,6 +16,7 @@ from market_maker.kernels import engine_state as e
 from market_maker.kernels import ladder as ld
 from market_maker.kernels import sweep_layout as at
 from market_maker.kernels import sweep_market as sm
+from market_maker.kernels import sweep_own as own
 from market_maker.kernels import sweep_readings as rd
 from market_maker.kernels.compiling import kernel
 from market_maker.kernels.fair_price import fair_offset_bps
@@ -90,8 +91,10 @@ def write_state(
     state[e.S_OTHERS_RATIO] = 0.0
 
 
-@kernel("float64(float64[::1], float64[::1], float64[::1], int64)")
-def _widen_bps(p: Floats, fast: Floats, slow: Floats, sign: int) -> float:
+@kernel("float64(float64[::1], float64[::1], float64[::1], float64[::1], int64, float64)")
+def _widen_bps(
+    p: Floats, fast: Floats, slow: Floats, d: Floats, sign: int, half_spread_bps: float
+) -> float:
     """Extra half-spread against informed flow on one side."""
     if p[at.TOXICITY_ENABLED] == 0.0:
         return 0.0
@@ -100,12 +103,14 @@ def _widen_bps(p: Floats, fast: Floats, slow: Floats, sign: int) -> float:
     excess_bps = rarity * math.sqrt(slow[rd.VARIANCE] * p[at.EXCESS_HORIZON_S])
     widen_bps = p[at.WIDEN_FACTOR] * excess_bps * fast[rd.WARMTH]
     # The side that pressure does not threaten needs less of it.
-    return float(widen_bps * (1.0 - max(sign * fast[rd.PRESSURE], 0.0)))
+    half_spread_bps = max(d[at.OWN + own.HALF_SPREAD], half_spread_bps)
+    wider_bps = d[at.TOXIC_LEVEL] * (p[at.T_SPREAD_FACTOR] - 1.0) * half_spread_bps
+    return float(wider_bps + widen_bps * (1.0 - max(sign * fast[rd.PRESSURE], 0.0)))
 
 
 @kernel(
     "void(int64, float64[::1], float64[::1], float64[::1], int64[::1], float64[::1], float64,"
-    " int64, float64[::1], int64[:, ::1])"
+    " int64, int64, int64, float64[::1], int64[:, ::1])"
 )
 def _write_side(
     sign: int,
@@ -116,6 +121,8 @@ def _write_side(
     d: Floats,
     fair: float,
     limit: int,
+    bid: int,
+    ask: int,
     inp: Floats,
     terms: Terms,
 ) -> None:
@@ -126,13 +133,15 @@ def _write_side(
     reduces = sign * position < 0
     priority = reduces and zone != at.GREEN
     reduce_only = priority and zone != at.YELLOW_ZONE and p[at.SPOT] == 0.0
-    adverse_bps = 0.0 if priority else p[at.ADVERSE_BPS]
+    adverse_bps = 0.0 if priority else d[at.EXPECTED_ADVERSE]
     floor_bps = p[at.FEE_RATE] / _BPS + p[at.MARGIN_BPS] + adverse_bps
     room = d[at.BUY_ROOM + side]
     if reduces:
         held = float(abs(position))
         room = held if reduce_only else max(room, held)
-    alpha = slow[rd.SIZE_SCALE] * slow[rd.TREND_BUY_SIZE + side]
+    toxic = d[at.TOXIC_LEVEL]
+    alpha = slow[rd.SIZE_SCALE] * (1.0 - toxic * (1.0 - p[at.T_SIZE]))
+    alpha *= slow[rd.TREND_BUY_SIZE + side]
     least = max(p[at.MIN_NOTIONAL], p[at.MIN_SIZE])
     blocked = slow[rd.EXTREME] == 1.0 or floor_bps > p[at.MAX_FLOOR_BPS]
     if not reduces and zone >= at.RED_ZONE:
@@ -140,9 +149,10 @@ def _write_side(
     if priority:
         alpha, least, blocked = 1.0, p[at.MIN_NOTIONAL], False
     quanta_per_bps = _BPS * fair / p[at.PRICE_UNIT]
+    half_bps = 1e4 * (ask - bid) / (ask + bid)
     base = ld.SIDE_START + side * ld.SIDE_WIDTH
     inp[base + ld.LIMIT] = limit
-    inp[base + ld.TOXICITY] = _widen_bps(p, fast, slow, sign) * quanta_per_bps
+    inp[base + ld.TOXICITY] = _widen_bps(p, fast, slow, d, sign, half_bps) * quanta_per_bps
     inp[base + ld.FLOOR] = floor_bps * quanta_per_bps
     inp[base + ld.ZONE_SCALE] = d[at.BUY_SCALE + side]
     inp[base + ld.ALPHA_SCALE] = alpha
@@ -185,8 +195,8 @@ def prepare(
     write_state(p, slow, q, d, fair, ask - bid, state)
     ticks = int(p[at.POST_ONLY_TICKS])
     below = ld.tick_at(ask - 0.5, int(p[at.TICK]), int(p[at.DIGITS]))
-    _write_side(1, p, fast, slow, q, d, fair, ask - ticks * below, inp, terms)
-    _write_side(-1, p, fast, slow, q, d, fair, bid + ticks * _tick(p, bid), inp, terms)
+    _write_side(1, p, fast, slow, q, d, fair, ask - ticks * below, bid, ask, inp, terms)
+    _write_side(-1, p, fast, slow, q, d, fair, bid + ticks * _tick(p, bid), bid, ask, inp, terms)
     value = p[at.BASE_PER_QTY]
     inp[ld.MID] = 0.5 * mid2
     inp[ld.FAIR] = offset / p[at.PRICE_UNIT]
