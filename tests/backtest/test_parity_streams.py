@@ -146,7 +146,12 @@ def test_latencies_give_back_the_settings_that_made_them() -> None:
     assert delay.measured.low is not None
     assert delay.measured.low < 38.0 < (delay.measured.high or 0.0)
     assert "[paper.amend_latency]" in found.toml()
-    assert {note.split(":")[0] for note in found.notes} == {"place", "cancel", "stream"}
+    assert {note.split(":")[0] for note in found.notes} == {
+        "place",
+        "cancel",
+        "stream",
+        "queue exponent",
+    }
 
 
 def test_a_constant_latency_has_no_tail() -> None:

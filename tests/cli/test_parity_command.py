@@ -40,7 +40,7 @@ def test_sessions_apart_exit_with_a_failed_check_and_write_what_they_say(
         float(facts["gap"]["exact"])
     )
     assert (out / "parity.html").read_text().startswith("<!doctype html>")
-    assert (out / "latencies.toml").exists()
+    assert (out / "fitted.toml").exists()
 
 
 def test_what_is_allowed_ends_clean(pair: tuple[str, str]) -> None:

@@ -13,6 +13,7 @@ Examples:
   python -m market_maker parity data/SOL-USD-paper/journal reports/again
   python -m market_maker parity reports/paper reports/again --exact
   python -m market_maker parity data/SOL-USD-live/journal reports/again --out reports/parity
+  python -m market_maker parity data/SOL-USD-paper/journal reports/again --data data/SOL-USD-paper/ticks
   python -m market_maker parity reports/a reports/b --tolerance-gap 0.2 --tolerance-unmatched 5 --json
 """
 
@@ -23,7 +24,14 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write parity.json, parity.html and latencies.toml there.",
+    help="Write parity.json, parity.html and fitted.toml there.",
+)
+@click.option(
+    "--data",
+    "data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Recording of the market (file or folder): fits the queue exponent to LEFT's own orders.",
 )
 @click.option(
     "--exact", is_flag=True, help="Allow no difference at all: for a session and its repetition."
@@ -68,6 +76,7 @@ def command(
     left: Path,
     right: Path,
     out: Path | None,
+    data: tuple[Path, ...],
     exact: bool,
     tolerance_unmatched: float,
     tolerance_gap: float,
@@ -91,4 +100,4 @@ def command(
         exact=exact,
         within_s=within,
     )
-    return actions.compare(left, right, tolerance, seed, out, as_json=as_json)
+    return actions.compare(left, right, tolerance, seed, out, data, as_json=as_json)

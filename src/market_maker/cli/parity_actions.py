@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import msgspec
+import numpy as np
 
 from market_maker.app.sessions import read_session
 from market_maker.backtest.parity.page import parity_page
@@ -14,6 +15,13 @@ from market_maker.backtest.parity.parity import Compared, Tolerance, Verdict, co
 from market_maker.backtest.parity.words import text_of
 from market_maker.backtest.session import Session
 from market_maker.core.errors import ExitCode, UnusableError
+from market_maker.core.instrument import NANOS
+from market_maker.kernels.fill_fit import Columns
+from market_maker.ticks.columns import COLUMNS
+from market_maker.ticks.loading import files_of, load
+
+_BEFORE_NS = 2 * NANOS
+"""How much more than the session is read: what was under way at its ends."""
 
 
 def tolerance_of(
@@ -24,11 +32,19 @@ def tolerance_of(
 
 
 def compare(
-    left: Path, right: Path, tolerance: Tolerance, seed: int, out: Path | None, *, as_json: bool
+    left: Path,
+    right: Path,
+    tolerance: Tolerance,
+    seed: int,
+    out: Path | None,
+    data: tuple[Path, ...],
+    *,
+    as_json: bool,
 ) -> int:
     """Compare, print, write; the exit code."""
     sessions = [_read(path) for path in (left, right)]
-    compared = compare_sessions(sessions[0], sessions[1], tolerance, seed)
+    columns = _columns(data, sessions[0]) if data else None
+    compared = compare_sessions(sessions[0], sessions[1], tolerance, seed, columns)
     parity = compared.parity
     if out is not None:
         _write(compared, out)
@@ -54,12 +70,25 @@ def _read(path: Path) -> Session:
     return session
 
 
+def _columns(data: tuple[Path, ...], session: Session) -> Columns:
+    """The recorded market around a session, in its units."""
+    about = session.about
+    paths = [file for path in data for file in files_of(path)]
+    info, ticks = load(paths, about.began_ns - _BEFORE_NS, about.ended_ns + _BEFORE_NS)
+    recorded = info.header.instrument
+    if recorded.units != about.instrument.units:
+        raise UnusableError(
+            f"{info.path} counts {recorded.symbol} in other units than the session counts {about.market}"
+        )
+    return tuple(np.require(getattr(ticks, name), requirements=["C", "W"]) for name in COLUMNS)
+
+
 def _write(compared: Compared, out: Path) -> None:
     parity = compared.parity
     files = {
         "parity.json": msgspec.json.format(msgspec.json.encode(parity), indent=1),
         "parity.html": parity_page(compared).encode(),
-        "latencies.toml": parity.refit.toml().encode(),
+        "fitted.toml": parity.refit.toml().encode(),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -265,7 +265,7 @@ def _settings(parity: Parity) -> Markup:
 def _refit(parity: Parity) -> Markup:
     told = "\n".join(words.refit_lines(parity))
     return section(
-        "Latencies of the left session, as settings",
+        "What the left session's own orders say, as settings",
         Markup(f"<pre><code>{escaped(told)}</code></pre>"),
         lead="Measured from its own requests; give the file to the next paper session or backtest by --config.",
     )

@@ -30,6 +30,7 @@ from market_maker.backtest.parity.stream import Divergence, first_divergence
 from market_maker.backtest.session import About, Fills, Floats, Ints, Session
 from market_maker.core.instrument import NANOS, InstrumentKind, Payoff
 from market_maker.core.units import money_to_decimal
+from market_maker.kernels.fill_fit import Columns
 
 _BPS: Final = 10_000
 
@@ -135,9 +136,13 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 def compare_sessions(
-    left: Session, right: Session, tolerance: Tolerance, seed: int = 1
+    left: Session,
+    right: Session,
+    tolerance: Tolerance,
+    seed: int = 1,
+    columns: Columns | None = None,
 ) -> Compared:
-    """Compare two sessions; UnusableError says why they cannot be."""
+    """Compare two sessions; UnusableError says why they cannot be. `columns`: a recording of their market."""
     period = common_period(left, right)
     within_ns = round(tolerance.within_s * NANOS)
     partner = match_orders(left, right, period, within_ns)
@@ -179,7 +184,7 @@ def compare_sessions(
             price=price,
             queue=queue,
             divergence=divergence,
-            refit=refit(left),
+            refit=refit(left, columns),
             tolerance=tolerance,
             pairs=tuple(_pairs(left, right, pieces, effects)),
         ),

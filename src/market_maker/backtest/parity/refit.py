@@ -1,4 +1,4 @@
-"""What the bot's own requests and fills say about latencies: settings for the next paper session or backtest.
+"""What the bot's own requests and fills say about latencies and the queue: settings for the next paper session or backtest.
 
 A request's round trip is the way there plus the way back, and only their sum can be seen from here: the way back is taken
 to be half of the fastest round trip. Floor and log-normal tail reproduce the median and the spread of what was
@@ -14,9 +14,11 @@ import msgspec
 import numpy as np
 
 from market_maker.backtest.bootstrap import CONFIDENCE, Blocks
+from market_maker.backtest.parity.queue_refit import refit_queue
 from market_maker.backtest.parity.spread import LEAST, Spread, spread_of
 from market_maker.backtest.session import KINDS, RESULTS, Floats, Session
 from market_maker.core.events import RequestKind, Result
+from market_maker.kernels.fill_fit import Columns, ExponentFit
 
 _NAMES: Final = {
     RequestKind.SUBMIT: "place",
@@ -58,15 +60,16 @@ class Delay(msgspec.Struct, frozen=True):
 
 
 class Refit(msgspec.Struct, frozen=True):
-    """Latencies of one session; `notes` say what could not be told."""
+    """Latencies of one session, and its queue exponent where a recording was given; `notes` say what could not be told."""
 
     delays: tuple[Delay, ...]
     response_ms: float | None
+    queue: ExponentFit | None
     notes: tuple[str, ...]
 
     def toml(self) -> str:
         """The settings as a file for `--config`."""
-        lines: list[str] = []
+        lines = [] if self.queue is None else _queue_lines(self.queue)
         for delay in self.delays:
             spread = delay.measured
             what = "one way" if delay.name == "stream" else "round trip"
@@ -88,8 +91,8 @@ class Refit(msgspec.Struct, frozen=True):
         return "\n".join(lines)
 
 
-def refit(session: Session) -> Refit:
-    """Measure a session's latencies."""
+def refit(session: Session, columns: Columns | None = None) -> Refit:
+    """Measure a session's latencies, and its queue exponent on a recording of its market."""
     requests = session.requests
     answered = (requests.latency_ns >= 0) & (requests.result != RESULTS.index(Result.UNKNOWN))
     trips = {
@@ -107,7 +110,24 @@ def refit(session: Session) -> Refit:
     )
     delays = [_delay(name, values, response_ms or 0.0) for name, values in known.items()]
     stream, note = _stream(session)
-    return Refit((*delays, *stream), response_ms, (*notes, *note))
+    queue, doubt = _queue(session, columns)
+    return Refit((*delays, *stream), response_ms, queue, (*notes, *note, *doubt))
+
+
+def _queue(session: Session, columns: Columns | None) -> tuple[ExponentFit | None, tuple[str, ...]]:
+    if columns is None:
+        return None, ("queue exponent: needs a recording of the market, --data",)
+    fit = refit_queue(session, columns)
+    if fit is None:
+        return None, ("queue exponent: no order rested in a queue that the recording shows",)
+    if not fit.bounded:
+        return fit, ("queue exponent: its interval reaches the end of what was searched",)
+    return fit, ()
+
+
+def _queue_lines(fit: ExponentFit) -> list[str]:
+    told = f"{fit.low:.3f} to {fit.high:.3f}, from {fit.used} quotes of which {fit.filled} filled"
+    return ["[paper]", f"queue_exponent = {fit.exponent:.3f}  # {told}", ""]
 
 
 def _stream(session: Session) -> tuple[tuple[Delay, ...], tuple[str, ...]]:

@@ -60,7 +60,7 @@ def text_of(parity: Parity) -> str:
     if parity.settings:
         lines += ["", "Settings that differ (left, right)"]
         lines += [f"  {each.key}: {each.left}, {each.right}" for each in parity.settings]
-    lines += ["", "Latencies of the left session, as settings", *refit_lines(parity)]
+    lines += ["", "What the left session's own orders say, as settings", *refit_lines(parity)]
     return "\n".join(lines)
 
 
