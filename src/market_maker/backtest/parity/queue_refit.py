@@ -64,7 +64,7 @@ def _first_fills(session: Session, columns: Columns) -> list[int]:
 
 def _heard(fills: Fills, columns: Columns) -> Ints:
     """When the trade behind each fill was received: that of the nearest date, else when the fill was."""
-    recv, venue, kind = (np.asarray(column) for column in columns[:3])
+    recv, venue, kind = (np.asarray(column, dtype=np.int64) for column in columns[:3])
     trades = np.flatnonzero((kind == at.TRADE) & (venue > 0))
     order = np.argsort(venue[trades], kind="stable")
     trades = trades[order]
