@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-from filling import columns, instrument
+from filling import Columns, columns, instrument
 from made_sessions import made
 from msgspec.structs import replace
 from test_fill_fit import true_market
 
-from market_maker.backtest.parity.queue_refit import refit_queue, true_orders
+from market_maker.backtest.parity.queue_refit import columns_of, refit_queue, true_orders
 from market_maker.backtest.parity.refit import refit
 from market_maker.backtest.session import Fills, Quotes, Session
 from market_maker.kernels.fill_fit import TrueOrder, fit_exponent
+from market_maker.ticks.columns import Ticks
 
 LATE_NS = 40_000_000
+
+
+def _ticks(data: Columns) -> Ticks:
+    recv, venue, kind, side, price, qty, seq, ref, flags = data
+    return Ticks(
+        recv_ns=recv, venue_ns=venue, kind=kind, side=side, price=price, qty=qty, seq=seq, ref=ref,
+        flags=flags,
+    )  # fmt: skip
 
 
 def _session(truth: list[TrueOrder]) -> Session:
@@ -60,7 +69,7 @@ def test_the_exponent_of_a_session_is_that_of_its_orders() -> None:
     assert direct is not None
     assert (fit.used, fit.filled) == (direct.used, direct.filled)
     assert fit.low <= 1.0 <= fit.high
-    told = refit(session, data)
+    told = refit(session, columns_of(_ticks(data)))
     assert f"queue_exponent = {fit.exponent:.3f}" in told.toml()
 
 

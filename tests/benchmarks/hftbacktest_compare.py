@@ -59,7 +59,7 @@ class Cause(StrEnum):
     BOOK = "filled because the book crossed the order; ours takes what was displayed"
     QUEUE_THEIRS = "its queue is gone earlier"
     QUEUE_OURS = "our queue is gone earlier"
-    LOST = "partial fill not counted or replaced by the next"
+    LESS = "partial fills execute less"
     ENDED = "never sent: the run had ended with an error"
     POST_ONLY = "post-only verdict on arrival"
 
@@ -361,8 +361,8 @@ def cause_of(
         return Cause.SAME
     if not other.fills:
         return Cause.QUEUE_OURS
-    if partial:
-        return Cause.LOST if other.filled < mine.filled else Cause.QUEUE_THEIRS
+    if partial and other.filled < mine.filled:
+        return Cause.LESS
     return _cause_of_whole(order, mine, other, twin, prints)
 
 
@@ -373,7 +373,7 @@ def _cause_of_whole(
     time_ns = other.fills[-1].time_ns
     at_price, through = prints.against(order, time_ns)
     printed = at_price + through
-    if mine.by(time_ns - 1) > 0:
+    if mine.filled >= other.filled and mine.by(time_ns - 1) > 0:
         return Cause.QUEUE_OURS
     if not printed:
         return Cause.BOOK

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import click
 import msgspec
-import numpy as np
 
 from market_maker.app.sessions import read_session
 from market_maker.backtest.parity.page import parity_page
 from market_maker.backtest.parity.parity import Compared, Tolerance, Verdict, compare_sessions
+from market_maker.backtest.parity.queue_refit import columns_of
 from market_maker.backtest.parity.words import text_of
 from market_maker.backtest.session import Session
 from market_maker.core.errors import ExitCode, UnusableError
 from market_maker.core.instrument import NANOS
 from market_maker.kernels.fill_fit import Columns
-from market_maker.ticks.columns import COLUMNS
 from market_maker.ticks.loading import files_of, load
 
 _BEFORE_NS = 2 * NANOS
@@ -80,7 +79,7 @@ def _columns(data: tuple[Path, ...], session: Session) -> Columns:
         raise UnusableError(
             f"{info.path} counts {recorded.symbol} in other units than the session counts {about.market}"
         )
-    return tuple(np.require(getattr(ticks, name), requirements=["C", "W"]) for name in COLUMNS)
+    return columns_of(ticks)
 
 
 def _write(compared: Compared, out: Path) -> None:

@@ -21,6 +21,8 @@ from market_maker.core.instrument import MONEY_SCALE
 
 _MOST_CELLS: Final = 5_000
 _NAMED: Final = CAUSES[:5]
+_NOTHING: Final = 1e-12
+"""What floats leave of exact zeros."""
 
 
 class GapPath(msgspec.Struct, frozen=True):
@@ -59,6 +61,8 @@ def figures(gap: Gap, path: GapPath, seed: int, unit: str) -> tuple[Figure, dict
     drawn = blocks.sums(np.concatenate((path.sums, whole[None])))
     parts = {
         name: blocks.figure(value / MONEY_SCALE, drawn[:, row], unit)
+        if np.abs(path.sums[row]).max() > _NOTHING
+        else Figure(value / MONEY_SCALE, None, None, unit)  # what never happened has no spread
         for row, (name, value) in enumerate(zip(CAUSES, gap.parts(), strict=True))
     }
     return blocks.figure(gap.total / MONEY_SCALE, drawn[:, -1], unit), parts

@@ -14,9 +14,18 @@ import numpy as np
 from market_maker.backtest.session import Fills, Ints, Session
 from market_maker.kernels import fill_layout as at
 from market_maker.kernels.fill_fit import Columns, ExponentFit, TrueOrder, fit_exponent
+from market_maker.ticks.columns import Ticks
 
 SLACK_NS: Final = 100_000_000
 """How far a fill's date may be from the trade that it belongs to."""
+
+
+_ORDER: Final = ("recv_ns", "venue_ns", "kind", "side", "price", "qty", "seq", "ref", "flags")
+
+
+def columns_of(ticks: Ticks) -> Columns:
+    """A recording's numeric columns as the fill engine takes them."""
+    return tuple(np.require(getattr(ticks, name), requirements=["C", "W"]) for name in _ORDER)
 
 
 def refit_queue(session: Session, columns: Columns) -> ExponentFit | None:

@@ -106,7 +106,7 @@ def figure(value: Figure) -> str:
     if value.value is None:
         return "unknown"
     if value.low is None or value.high is None:
-        return f"{value.value:+.4f} {value.unit} (too short for an interval)"
+        return f"{value.value:+.4f} {value.unit} (no interval)"
     return f"{value.value:+.4f} {value.unit} ({value.low:+.4f} to {value.high:+.4f})"
 
 
