@@ -73,6 +73,15 @@ def test_the_exponent_of_a_session_is_that_of_its_orders() -> None:
     assert f"queue_exponent = {fit.exponent:.3f}" in told.toml()
 
 
+def test_an_exponent_that_few_orders_leave_open_is_no_setting() -> None:
+    rows, truth = true_market(1.0, 3, seed=3)
+    found = refit(_session(truth), columns(rows))
+    assert found.queue is not None
+    assert not found.queue.bounded
+    assert "# queue_exponent" in found.toml()
+    assert any("end of what was searched" in note for note in found.notes)
+
+
 def test_without_a_recording_or_orders_no_exponent_is_told() -> None:
     rows, _ = true_market(1.0, 2, seed=3)
     assert refit(made(np.zeros(1))).queue is None

@@ -59,13 +59,14 @@ def figures(gap: Gap, path: GapPath, seed: int, unit: str) -> tuple[Figure, dict
     cells = len(whole)
     blocks = Blocks(cells, min(block_length(whole), cells), seed=seed)
     drawn = blocks.sums(np.concatenate((path.sums, whole[None])))
-    parts = {
-        name: blocks.figure(value / MONEY_SCALE, drawn[:, row], unit)
-        if np.abs(path.sums[row]).max() > _NOTHING
-        else Figure(value / MONEY_SCALE, None, None, unit)  # what never happened has no spread
-        for row, (name, value) in enumerate(zip(CAUSES, gap.parts(), strict=True))
-    }
-    return blocks.figure(gap.total / MONEY_SCALE, drawn[:, -1], unit), parts
+    values = [value / MONEY_SCALE for value in (*gap.parts(), gap.total)]
+    told = [
+        blocks.figure(value, drawn[:, row], unit)
+        if np.abs(series).max() > _NOTHING
+        else Figure(value, None, None, unit)  # what never happened has no spread
+        for row, (value, series) in enumerate(zip(values, (*path.sums, whole), strict=True))
+    ]
+    return told[-1], dict(zip(CAUSES, told[:-1], strict=True))
 
 
 def hourly(figure: Figure, duration_s: float, unit: str) -> Figure:

@@ -127,7 +127,8 @@ def _queue(session: Session, columns: Columns | None) -> tuple[ExponentFit | Non
 
 def _queue_lines(fit: ExponentFit) -> list[str]:
     told = f"{fit.low:.3f} to {fit.high:.3f}, from {fit.used} quotes of which {fit.filled} filled"
-    return ["[paper]", f"queue_exponent = {fit.exponent:.3f}  # {told}", ""]
+    proposed = "" if fit.bounded else "# "  # what the orders do not settle is no setting
+    return ["[paper]", f"{proposed}queue_exponent = {fit.exponent:.3f}  # {told}", ""]
 
 
 def _stream(session: Session) -> tuple[tuple[Delay, ...], tuple[str, ...]]:
