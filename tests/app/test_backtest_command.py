@@ -13,6 +13,8 @@ from market_maker.cli.root import main
 from market_maker.ticks.header import header_of
 from market_maker.ticks.parquet_file import write_file
 
+SAMPLES = Path(__file__).parents[1] / "data"
+
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
@@ -72,3 +74,34 @@ def test_what_cannot_be_run_is_said_in_a_sentence(
 def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backtest", "--market", SOL, "--data", str(tmp_path / "none.parquet")]) == 3
     assert "none.parquet" in capsys.readouterr().err
+
+
+def test_capital_of_an_inverse_contract_is_the_coin_that_it_buys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else ten thousand would be coin, and no loss could ever stop the bot."""
+    sample, span = SAMPLES / "bitmex_xbtusd_20200310.parquet", ["--to", "2020-03-10T18:25:25"]
+    args = ["backtest", "--market", "XBTUSD", "--inverse", "--data", str(sample), *span]
+    assert main([*args, "--out", str(tmp_path), "--json"]) == 0
+    about = load_session(tmp_path / "session").about
+    assert about.assumptions["coin account"] == "10000 USD buys 1.27836369 XBT at 7822.5"
+    assert about.assumptions["capital"] == "1.27836369 XBT"
+    assert about.settings["account"]["capital_quote"] == "1.27836369"
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["statistics"]["currency"] == "XBT"
+    assert facts["took_s"] > 0.0
+
+
+def test_estimates_that_fill_nothing_say_so(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = tmp_path / "wide.toml"
+    wide.write_text("[quoting.ladder]\nmargin_bps = 40.0\n")
+    args = ["backtest", "--market", SOL, "--data", str(recording), "--out", str(tmp_path / "out")]
+    assert main([*args, "--config", str(wide), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["statistics"]
+    assert found["activity"]["fills"] == 0
+    assert [(band["estimate"], band["fills"]) for band in found["bands"]] == [
+        ("pessimistic", 0),
+        ("optimistic", 0),
+    ]

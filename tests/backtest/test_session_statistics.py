@@ -15,7 +15,7 @@ from made_sessions import BEGAN_NS, MID2, made
 from recorded_sessions import watched
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from market_maker.backtest.bootstrap import Blocks
+from market_maker.backtest.bootstrap import Blocks, Figure
 from market_maker.backtest.cells import cells_of, effective_fills, mark_fills
 from market_maker.backtest.comparison import compare
 from market_maker.backtest.drawdown import drawdown_of
@@ -66,6 +66,8 @@ def test_a_session_without_fills_or_time_has_figures_without_values() -> None:
         assert found.judgement.verdict is Verdict.INSUFFICIENT_DATA
         assert found.parts_bps["pnl"].value is None
         assert found.sharpe_per_hour.value is None
+        assert found.pnl_per_hour == Figure(0.0, None, None, "USD/h")
+        assert found.fills_per_hour.low is None
         assert b"NaN" not in msgspec.json.encode(found)
 
 
@@ -139,6 +141,14 @@ def test_time_quoting_counts_sides_not_orders() -> None:
     assert cells.sums["one_s"].sum() == pytest.approx(50.0)
     assert cells.sums["none_s"].sum() == pytest.approx(40.0)
     assert cells.sums["both_s"][40:50].tolist() == pytest.approx([1.0] * 10)
+
+
+def test_a_share_of_time_is_between_nothing_and_all_of_it() -> None:
+    """However far an interval from few blocks is widened."""
+    quotes = [(side, 0.0, 352.0, -1, None) for side in (1, -1)]
+    found = statistics_of(made(_noise(360), quotes=quotes)).quoting
+    assert found["none"].low == 0.0
+    assert found["both"].high == 100.0
 
 
 def test_the_chance_of_a_fill_is_that_of_an_independent_estimator() -> None:

@@ -65,6 +65,7 @@ def test_tick_and_lot_are_inferred_with_their_evidence(tmp_path: Path) -> None:
     assert instrument.price_quantum == Decimal("0.01")
     assert instrument.maker_fee_rate is None
     assert recording.info.header.market == "btcusdt"
+    assert (instrument.base, instrument.quote, instrument.settle) == ("BTC", "USDT", "USDT")
 
 
 def test_what_is_given_counts(tmp_path: Path) -> None:

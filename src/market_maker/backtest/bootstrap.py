@@ -42,6 +42,12 @@ class Figure(msgspec.Struct, frozen=True):
             return 0
         return (self.low > 0) - (self.high < 0)
 
+    def within(self, least: float, most: float) -> Figure:
+        """The same figure, its interval cut to what is possible."""
+        if self.low is None or self.high is None:
+            return self
+        return Figure(self.value, max(self.low, least), min(self.high, most), self.unit)
+
 
 NONE_KNOWN: Final = (None, None)
 
@@ -130,6 +136,8 @@ class Blocks(msgspec.Struct, frozen=True):
         drawn = drawn[np.isfinite(drawn)]
         if count < LEAST_TOLD or len(drawn) < self.draws // 2 or not math.isfinite(value):
             return NONE_KNOWN
+        if not np.ptp(drawn):
+            return NONE_KNOWN  # nothing ever happened: that does not bound what may
         tail = (1.0 - CONFIDENCE) / 2.0
         low, high = np.quantile(drawn, (tail, 1.0 - tail)) - value
         wider = _wider(count)

@@ -72,6 +72,7 @@ class SessionLog:
         self._refusals: dict[str, int] = {}
         self._bands: dict[Estimate, Rows] = {each: Rows(5) for each in _BAND}
         self._band_fees: dict[Estimate, list[int]] = {each: [] for each in _BAND}
+        self._estimated = False
         self._assumptions: dict[str, str] = {}
         self._notes: list[str] = []
         self._sample(started.now_ns)
@@ -91,7 +92,7 @@ class SessionLog:
         bands = {
             each: BandFills(fee=tuple(self._band_fees[each]), **rows.named(columns_of(BandFills)))
             for each, rows in self._bands.items()
-            if len(rows)
+            if self._estimated
         }
         return Session(
             about=self._about(settings, ended_ns),
@@ -219,12 +220,14 @@ class SessionLog:
         optimistic: int,
     ) -> None:
         """What is ahead of an order: when it came to its place, and just before each fill."""
+        self._estimated = True
         self._tape.queued(client_id, (pessimistic, central, optimistic))
 
     def on_band_fill(self, estimate: Estimate, fill: Fill) -> None:
         """What would have filled by another estimate of the queue."""
         side = 1 if fill.side is Side.BUY else -1
         row = self._tape.row(fill.client_id)
+        self._estimated = True
         self._bands[estimate].add((fill.recv_ns, side, fill.price, fill.qty, row))
         self._band_fees[estimate].append(fill.fee)
 

@@ -85,7 +85,7 @@ def statistics_of(session: Session, seed: int = 1) -> Statistics:
         drawdown=drawdown_of(cells.edges, cells.sums["pnl"], sample.blocks),
         markouts=_markouts(sample),
         quoting={
-            name: sample.of(over(f"{name}_s", "time_s", 100.0), "%")
+            name: sample.of(over(f"{name}_s", "time_s", 100.0), "%").within(0.0, 100.0)
             for name in ("both", "one", "none")
         },
         turnover_per_hour=sample.of(over("notional", "time_s", HOUR_S), money),

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from market_maker.app.backtest import Backtest, Ended
+from market_maker.app.coin_account import in_settlement
 from market_maker.app.wall_clock import WallClock
 from market_maker.backtest.bootstrap import CONFIDENCE, Figure
 from market_maker.backtest.report import ReportFiles, write_report
@@ -66,19 +67,20 @@ def run_backtest(request: BacktestRequest) -> int:
     market = info.header.market
     if request.given.market not in {None, market}:
         raise UnusableError(f"{info.path} is a recording of {market}, not {request.given.market}")
-    settings = _settings(request, market)
+    settings, bought = in_settlement(_settings(request, market), info.header.instrument, ticks)
     quality = require_usable(info, ticks)
     taken = (
         ("data", quality.told()),
         *assumptions(settings.for_market(market).paper, info.header.instrument),
+        *bought,
     )
     if not request.as_json:
         click.echo(_heading(info, ticks, taken))
         click.echo(f"data: {quality.told()}")
-    log, ended = _live(request, settings, info, ticks, taken, clock)
+    log, ended, took_s = _live(request, settings, info, ticks, taken, clock)
     out = request.out or Path("reports") / f"backtest-{market.replace('/', '_')}"
     files = write_report(log.session(), out, seed=request.seed)
-    click.echo((_json if request.as_json else _told)(files, ended))
+    click.echo((_json if request.as_json else _told)(files, ended, took_s))
     if not ended.whole and ended.code is ExitCode.CLEAN:
         click.echo("interrupted: the report is of the part that was done", err=True)
         return ExitCode.UNEXPECTED
@@ -104,8 +106,8 @@ def _live(
     ticks: Ticks,
     taken: tuple[tuple[str, str], ...],
     clock: Clock,
-) -> tuple[SessionLog, Ended]:
-    """Run until the end or until Ctrl-C."""
+) -> tuple[SessionLog, Ended, float]:
+    """Run until the end or until Ctrl-C, and say how many seconds that took."""
     logs: list[SessionLog] = []
 
     def observe(started: SessionStarted, ledger: Ledger) -> Observer:
@@ -120,9 +122,11 @@ def _live(
     run = Backtest(settings, header.market, header.instrument, ticks, request.seed, observe=observe)
     progress = _Progress(len(ticks), clock, quiet=request.as_json)
     before = signal.signal(signal.SIGINT, lambda _number, _frame: progress.interrupt())
+    began_ns = clock.monotonic_ns()
     try:
         ended = run.run(progress.go_on)
     finally:
+        took_s = (clock.monotonic_ns() - began_ns) / NANOS
         signal.signal(signal.SIGINT, before)
         progress.close()
     if not logs:
@@ -131,7 +135,7 @@ def _live(
     if run.rehearsal.venue.desk.holes_ns:
         lost_s = run.rehearsal.venue.desk.holes_ns / NANOS
         log.note(f"market data was missing for {lost_s:.1f} s, in which nothing could fill")
-    return log, ended
+    return log, ended, took_s
 
 
 class _Progress:
@@ -179,7 +183,7 @@ def _heading(info: Recording, ticks: Ticks, taken: tuple[tuple[str, str], ...]) 
     return "\n".join(lines + [f"  {name:<{width}}  {value}" for name, value in taken])
 
 
-def _told(files: ReportFiles, ended: Ended) -> str:
+def _told(files: ReportFiles, ended: Ended, took_s: float) -> str:
     statistics = files.said.statistics
     per_hour, activity = statistics.pnl_per_hour, statistics.activity
     lines = [
@@ -193,6 +197,7 @@ def _told(files: ReportFiles, ended: Ended) -> str:
         for band in statistics.bands
     ]
     lines += [f"{level}: {event}: {detail}" for level, event, detail in ended.log[:_SHOWN]]
+    lines.append(f"{ended.rows:,} rows in {took_s:.1f} s, {ended.rows / took_s:,.0f} a second")
     lines.append(f"report: {files.page}")
     return "\n".join(lines)
 
@@ -205,9 +210,10 @@ def _figure(figure: Figure) -> str:
     return f"{figure.value:+.4f} {figure.unit}, {CONFIDENCE:.0%} interval {figure.low:+.4f} to {figure.high:+.4f}"
 
 
-def _json(files: ReportFiles, ended: Ended) -> str:
+def _json(files: ReportFiles, ended: Ended, took_s: float) -> str:
     facts = {
         "rows": ended.rows,
+        "took_s": took_s,
         "whole": ended.whole,
         "exit_code": int(ended.code),
         "report": str(files.page),

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from market_maker.app.coin_account import in_settlement
 from market_maker.app.optimise import Search, optuna_module
 from market_maker.app.search_verdict import conclude, with_full_run
 from market_maker.app.wall_clock import WallClock
@@ -57,13 +58,13 @@ def optimise(request: OptimiseRequest) -> int:
     instrument, market = info.header.instrument, info.header.market
     if request.given.market not in {None, market}:
         raise UnusableError(f"{info.path} is a recording of {market}, not {request.given.market}")
-    settings = _settings(request, market)
+    settings, bought = in_settlement(_settings(request, market), instrument, ticks)
     search = Search(settings, instrument, ticks, request.folds, request.seed)
     engine = settings.quoting.engine
     name = f"{market}-{engine}".replace("/", "_")
     out = request.out or Path("reports") / f"optimise-{name}"
     if not request.as_json:
-        for what, value in assumptions(settings.paper, instrument):
+        for what, value in (*assumptions(settings.paper, instrument), *bought):
             click.echo(f"taken for granted: {what} {value}")
     study = search.open_study(request.storage or str(out / "study.journal"), name)
     progress = _Progress(request.trials, WallClock(), quiet=request.as_json)

@@ -18,7 +18,11 @@ class PaperConfig(Section):
     """Section `[paper]`."""
 
     capital: Decimal = Field(
-        Decimal(10_000), gt=0, le=10**12, description="money at the start, in settlement currency"
+        Decimal(10_000),
+        gt=0,
+        le=10**12,
+        description="money at the start, in quote currency; an inverse contract's account holds the "
+        "coin that it buys",
     )
     leverage: Decimal | None = Field(
         None,

@@ -34,6 +34,7 @@ _UNITS: Final = (
 )
 _SCALED: Final = 1e7
 _MOST_QUANTA: Final = 2.0**53
+_QUOTES: Final = "USDT|USDC|FDUSD|BUSD|USD|EUR"
 _BAD: Final = -1
 """Quanta of a price or size that is no number; no gate lets it pass."""
 
@@ -265,9 +266,17 @@ def _as_messages(columns: Columns) -> Ticks:
     return Ticks(seq=seq, ref=ref, flags=flags.astype(np.uint8), text={}, **columns)
 
 
-def _instrument(name: str, tick: Decimal, lot: Decimal, given: Given) -> Instrument:
+def _currencies(name: str) -> tuple[str, str]:
+    """Base and quote of a market's name; as venues join them only where the end is a usual quote currency."""
     words = [word for word in re.split(r"[-/:]", name.upper()) if word]
-    base, quote = (words[0], words[1]) if len(words) > 1 else (name, "QUOTE")
+    if len(words) > 1:
+        return words[0], words[1]
+    joined = re.fullmatch(rf"([A-Z0-9]+)({_QUOTES})", name.upper())
+    return (joined[1], joined[2]) if joined else (name, "QUOTE")
+
+
+def _instrument(name: str, tick: Decimal, lot: Decimal, given: Given) -> Instrument:
+    base, quote = _currencies(name)
     kind = InstrumentKind.INVERSE if given.inverse else InstrumentKind.LINEAR
     return Instrument(
         symbol=name,
