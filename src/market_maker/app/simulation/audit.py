@@ -44,6 +44,8 @@ _KEPT = 40
 _MOST_RECORDS = 20_000
 """S16: what a ledger may hold however long it runs."""
 
+_FROM_MARKET = frozenset({BookDelta, BookSnapshot, TradePrint})
+
 
 class Violation(msgspec.Struct, frozen=True):
     """One statement that did not hold."""
@@ -207,7 +209,8 @@ class MarketAudit:
         """Judge the state that the event before left behind."""
         audit = self.audit
         audit.events += 1
-        audit.market_events += isinstance(event, BookDelta | BookSnapshot | TradePrint)
+        from_market = type(event) in _FROM_MARKET
+        audit.market_events += from_market
         if now_ns < self._last_ns:
             audit.fail("S17", f"{type(event).__name__} goes back in time")
         self._last_ns = now_ns
@@ -216,7 +219,7 @@ class MarketAudit:
             return
         self.check()
         self._check_halts(now_ns)
-        if not isinstance(event, BookDelta | TradePrint):
+        if not from_market:
             self._concerned = getattr(event, "client_id", "")
             self._fills.hear(event, self.strategy.parts.ledger)
 
@@ -290,23 +293,28 @@ class MarketAudit:
         """S7 and S8 on our books and on the exchange's, L2 and S6 between them."""
         audit = self.audit
         ledger = self.strategy.parts.ledger
-        # An order known by a fill alone is a question, not something that we sent and priced.
-        sent = [order for order in ledger.live_orders() if not order.from_fill]
-        bid = max((order.worst_price() for order in sent if order.side is Side.BUY), default=0)
-        ask = min((order.worst_price() for order in sent if order.side is Side.SELL), default=0)
-        if bid and ask and bid >= ask:
+        live = ledger.live_orders()
+        bid, ask = 0, 1 << 62
+        for order in live:
+            if order.from_fill:
+                continue  # a question, not something that we sent and priced
+            if order.side is Side.BUY:
+                bid = max(bid, order.worst_price())
+            else:
+                ask = min(ask, order.worst_price())
+        if bid >= ask:
             audit.fail("S8", f"own bid {bid} against own ask {ask}")
-        levels = [order.level for order in ledger.live_orders() if order.level is not None]
+        levels = [order.level for order in live if order.level is not None]
         if len(levels) != len(set(levels)):
             audit.fail("S7", "two live orders in one slot")
         bids, asks = [0], [1 << 62]
-        for order in audit.run.exchange.open_orders(self.symbol):
-            (bids if order.side is Side.BUY else asks).append(order.price)
-            record = ledger.order(order.client_id)
+        for client_id, side, price in audit.run.exchange.resting(self.symbol):
+            (bids if side is Side.BUY else asks).append(price)
+            record = ledger.order(client_id)
             if record is None:
-                audit.fail("L2", "an order that we do not track", order.client_id)
+                audit.fail("L2", "an order that we do not track", client_id)
             elif not record.live:
-                audit.fail("S6", f"{record.status.value} for us, open there", order.client_id)
+                audit.fail("S6", f"{record.status.value} for us, open there", client_id)
         if max(bids) >= min(asks):
             audit.fail("S8", "own orders cross at the exchange")
 

@@ -202,6 +202,11 @@ class SimulatedExchange:
         """Every open order of a market, oldest first."""
         return tuple(order.report() for order in self._market(symbol).records.open.values())
 
+    def resting(self, symbol: str) -> list[tuple[str, Side, int]]:
+        """Client id, side and price of every open order: the oracle's short word."""
+        open_orders = self._market(symbol).records.open.values()
+        return [(order.client_id, order.side, order.price) for order in open_orders]
+
     def order(self, symbol: str, client_id: str) -> OrderUpdate | None:
         """One order, None if it was never seen or is forgotten."""
         order = self._market(symbol).records.find(client_id)
