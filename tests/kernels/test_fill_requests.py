@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from filling import ASK, BID, MS, Bench, book, delay, instrument, opened, terms, trade
 
 from market_maker.core.events import RejectReason
 from market_maker.kernels import fill_layout as at
-from market_maker.kernels.fill_messages import push_request
+from market_maker.kernels.fill_messages import pop_report, push_request
 
 S = 1000 * MS
 
@@ -238,3 +239,10 @@ def test_a_full_line_refuses_more_requests() -> None:
     ]
     assert sent[-1] == -1
     assert min(sent[:-1]) > 0
+
+
+def test_nothing_comes_out_of_an_empty_queue_of_reports() -> None:
+    """Also when asked for whatever is due in all time."""
+    bench = Bench()
+    assert pop_report(bench.s, at.FOREVER, np.zeros(at.REPORT_WIDTH, dtype=np.int64)) == 0
+    assert bench.s[at.REPORT_COUNT] == 0

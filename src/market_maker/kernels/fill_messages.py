@@ -211,7 +211,7 @@ def emit(s: Ints, r: Bits, kind: int, channel: int) -> int:
 @kernel(f"int64({INTS}, int64, {INTS})")
 def pop_report(s: Ints, now_ns: int, out: Ints) -> int:
     """Take the earliest report due by `now_ns`; 0 if there is none."""
-    if next_report_ns(s) > now_ns:
+    if s[REPORT_COUNT] == 0 or next_report_ns(s) > now_ns:
         return 0
     at = REPORTS + s[REPORT_HEAD] * REPORT_WIDTH
     for field in range(REPORT_WIDTH):
