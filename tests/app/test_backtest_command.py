@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,29 @@ def test_estimates_that_fill_nothing_say_so(
         ("pessimistic", 0),
         ("optimistic", 0),
     ]
+
+
+def test_an_interrupted_backtest_reports_what_is_done_and_exits_with_1(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt() -> None:
+        while signal.getsignal(signal.SIGINT) is before:
+            waiting.wait(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    waiting = threading.Event()
+    other = threading.Thread(target=interrupt)
+    other.start()
+    out = tmp_path / "out"
+    code = main(["backtest", "--data", str(recording), "--out", str(out), "--json"])
+    other.join()
+    assert code == 1
+    said = capsys.readouterr()
+    facts = json.loads(said.out)
+    assert not facts["whole"]
+    assert facts["rows"] < len(recorded(3, 150.0)[1])
+    assert "interrupted" in said.err
+    assert (out / "report.html").exists()
+    assert signal.getsignal(signal.SIGINT) is before

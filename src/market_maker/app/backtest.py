@@ -40,7 +40,7 @@ GoOn = Callable[[int, int], bool]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a run ended: rows and time it came to, whether that is all, and the bot's own ending."""
+    """How a run ended: rows and time it came to, whether nothing cut it short, and the bot's own ending."""
 
     rows: int
     t_ns: int
@@ -77,7 +77,10 @@ class Backtest:
         self.rehearsal = Rehearsal(settings, symbol, instrument, seed, start_ns, NoFeed())
 
     def run(self, go_on: GoOn = lambda _rows, _t_ns: True) -> Ended:
-        """Live through the recording, then stop in good order."""
+        """Live through the recording, then stop in good order.
+
+        A result that is not one is never returned: raises InvariantError for a failure of our own.
+        """
         rehearsal = self.rehearsal
         loop = rehearsal.loop
         progress = _Progress(len(self.ticks), go_on)
@@ -88,6 +91,7 @@ class Backtest:
             if self.bot is not None:
                 rehearsal.step(t_ns, self.bot.stop)
             code = loop.run_until_complete(life)
+            rehearsal.check()
         finally:
             rehearsal.close()
         return Ended(progress.rows, t_ns, progress.whole, code, tuple(self._log))
@@ -125,8 +129,9 @@ class Backtest:
         for count, (stop, event) in enumerate(zip(ends, events_of(ticks), strict=True)):
             if count % _LOOK_EVERY == 0 and not progress.look(start, event.recv_ns):
                 return
-            if life.done():
-                return  # a risk limit ended the bot
+            if life.done():  # by a risk limit, or by the operator of a recorded session
+                progress.rows, progress.ended = start, not (self.bot and self.bot.risk_stop)
+                return
             message = Message(ticks, start, stop, event)
             order = order_in(event) if isinstance(event, FeedStatus) else None
             if order is None:
@@ -162,13 +167,14 @@ class _Progress:
 
     def __init__(self, total: int, go_on: GoOn) -> None:
         self.rows = 0
+        self.ended = False
         self._total = total
         self._go_on = go_on
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is left."""
-        return self.rows >= self._total
+        """Whether nothing is left that the bot should have lived through."""
+        return self.ended or self.rows >= self._total
 
     def look(self, rows: int, t_ns: int) -> bool:
         """Note how far it is; whether to go on."""

@@ -59,8 +59,8 @@ def command(
 
     Orders fill on the engine that paper trading uses: they queue behind what the book shows, travel, and
     never fill more than traded. Fees and delays are those of [paper]; a run prints what it took for
-    granted. Ctrl-C ends the run there and reports what is done. Exit code 3 for data that cannot be read,
-    9 if a risk limit stopped the bot.
+    granted. Ctrl-C ends the run there, reports what is done and exits with 1. Exit code 3 for data that
+    cannot be read, 9 if a risk limit stopped the bot.
 
     \b
     Examples:

@@ -76,7 +76,6 @@ def run_backtest(request: BacktestRequest) -> int:
     )
     if not request.as_json:
         click.echo(_heading(info, ticks, taken))
-        click.echo(f"data: {quality.told()}")
     log, ended, took_s = _live(request, settings, info, ticks, taken, clock)
     out = request.out or Path("reports") / f"backtest-{market.replace('/', '_')}"
     files = write_report(log.session(), out, seed=request.seed)
