@@ -40,6 +40,7 @@ class Pump:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._beating: asyncio.TimerHandle | None = None
         self._begun = False
+        self._asked: list[asyncio.Future[Any]] = []
 
     def attach(self, rehearsal: Rehearsal) -> None:
         """Drive this one from the running loop; its time begins with the first thing asked of it."""
@@ -62,7 +63,10 @@ class Pump:
         now_ns = rehearsal.clock.now_ns()
         if event.recv_ns < now_ns:
             event = msgspec.structs.replace(event, recv_ns=now_ns)
-        rehearsal.take(event.recv_ns, message_of(event))
+        try:
+            rehearsal.take(event.recv_ns, message_of(event))
+        except Exception as error:  # noqa: BLE001 - a feed's callback: nobody else would end the session
+            self._fail(error)
 
     # Commands -----------------------------------------------------------------------------------
 
@@ -86,13 +90,17 @@ class Pump:
     async def ask(self, question: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Await something on the bot's loop."""
         answer: asyncio.Future[_T] = self._outer.create_future()
+        self._asked.append(answer)
 
         def put() -> None:
             task = self._rehearsal.loop.create_task(question(), name="asked")
             task.add_done_callback(partial(_pass_on, answer))
 
-        self.do(put)
-        return await answer
+        try:
+            self.do(put)
+            return await answer
+        finally:
+            self._asked.remove(answer)
 
     def outside(self, act: Callable[[], object]) -> None:
         """Let the process do something on its own loop."""
@@ -123,8 +131,19 @@ class Pump:
         return self._rehearsal.start_ns
 
     def _beat(self) -> None:
-        self._rehearsal.step(self._clock.now_ns())
-        self._beat_later()
+        try:
+            self._rehearsal.step(self._clock.now_ns())
+        except Exception as error:  # noqa: BLE001 - a timer's callback: time would stand still unseen
+            self._fail(error)
+        else:
+            self._beat_later()
+
+    def _fail(self, error: Exception) -> None:
+        """The bot's time is broken: end everything that waits for it, the bot's life included."""
+        self.stop()
+        for answer in self._asked:
+            if not answer.done():
+                answer.set_exception(error)
 
     def _beat_later(self) -> None:
         self._beating = self._outer.call_later(BEAT_S, self._beat)

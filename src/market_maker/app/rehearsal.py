@@ -15,6 +15,7 @@ import msgspec
 
 from market_maker.config.paper import PaperConfig
 from market_maker.config.schema import Settings
+from market_maker.core.errors import InvariantError
 from market_maker.core.events import Event
 from market_maker.core.instrument import Instrument
 from market_maker.core.units import money_from_decimal
@@ -73,6 +74,13 @@ class Rehearsal:
         """Hand over many messages; what can be called is called at its time."""
         start_ns = self.start_ns
         self.loop.drive(((t_ns - start_ns, item) for t_ns, item in messages), self.deliver)
+
+    def check(self) -> None:
+        """Raise InvariantError if something failed that the bot was only told of, or not even that."""
+        failed = [str(context.get("exception")) for context in self.loop.unhandled]
+        why = self.venue.broken or "; ".join(failed)
+        if why:
+            raise InvariantError(f"{self.instrument.symbol}: {why}")
 
     def close(self) -> None:
         """Let go of every task that still waits."""

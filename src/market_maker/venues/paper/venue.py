@@ -3,7 +3,8 @@
 Owns delays of queries, the private stream and the timers that deliver what the engine reports. Public
 events pass through it: the engine sees each one before the bot does. Refuses to know where
 they come from. What always holds: everything is a function of the rows taken in, the bot's requests
-and the seed, whatever loop and clock drive it.
+and the seed, whatever loop and clock drive it. A fill engine that fails is a venue that is away for
+good: streams down, requests of unknown outcome, queries unanswered; `broken` says why.
 """
 
 from __future__ import annotations
@@ -147,6 +148,7 @@ class PaperVenue:
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._sink: Sink | None = None
         self._closed = False
+        self.broken = ""
         desk.answered = desk.told = self._post
 
     @property
@@ -163,8 +165,8 @@ class PaperVenue:
 
     def take(self, rows: Ticks, start: int, stop: int, event: Event | None) -> None:
         """One message, received now: the engine sees its rows first, then the bot its event."""
-        self.desk.advance(rows, start, stop, self._clock.now_ns())
-        if self._sink is not None and event is not None:
+        self._advance(rows, start, stop)
+        if self._sink is not None and event is not None and not self.broken:
             self._sink(event)
         self._arm()
 
@@ -177,6 +179,7 @@ class PaperVenue:
     async def open(self, sink: Sink) -> None:
         """Subscribe to every stream; the account's state comes first on the private one."""
         self._closed = False
+        self._check_open()
         await self._travel(self._up.draw())
         self._sink = sink
         self._feed.start()
@@ -210,7 +213,7 @@ class PaperVenue:
 
     async def submit(self, order: Approved) -> RequestOutcome:
         """Send a new order."""
-        if not self._closed and self.desk.knows(order.client_id):
+        if not self._away and self.desk.knows(order.client_id):
             await self._travel(self._up.draw() + self._down.draw())
             return self._refused(order.kind, order.client_id, RejectReason.DUPLICATE_ID, order)
         return await self._request(
@@ -237,7 +240,7 @@ class PaperVenue:
 
     async def arm_dead_man(self, timeout_s: float) -> bool:
         """Arm (or with 0 disarm) the cancel-all timer."""
-        if self._closed:
+        if self._away:
             return False
         await self._travel(self._up.draw())
         if self._dead_man is not None:
@@ -292,9 +295,34 @@ class PaperVenue:
 
     # -- inside -------------------------------------------------------------------------
 
+    @property
+    def _away(self) -> str:
+        """Why the venue cannot be reached; empty if it can."""
+        return self.broken or ("the venue is closed" if self._closed else "")
+
     def _check_open(self) -> None:
-        if self._closed:
-            raise VenueUnavailableError(f"{self.desk.instrument.symbol}: the venue is closed")
+        if self._away:
+            raise VenueUnavailableError(f"{self.desk.instrument.symbol}: {self._away}")
+
+    def _advance(self, rows: Ticks = _NO_ROWS, start: int = 0, stop: int = 0) -> None:
+        """Let the fill engine come to this moment."""
+        if self.broken:
+            return
+        try:
+            self.desk.advance(rows, start, stop, self._clock.now_ns())
+        except Exception as error:  # noqa: BLE001 - whatever broke the account, the bot must learn of it
+            self._break(f"the fill engine failed: {type(error).__name__}: {error}")
+
+    def _break(self, detail: str) -> None:
+        """Be away for good: nobody knows any more what rests here."""
+        self.broken = detail
+        self._outbox.clear()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(VenueUnavailableError(detail))
+        if self._sink is not None:
+            for feed in (Feed.PRIVATE, Feed.BOOK):
+                self._sink(FeedStatus(self._clock.now_ns(), feed, up=False, detail=detail))
 
     async def _query(self, look: Callable[[], _T]) -> _T:
         """What the venue knows when the query arrives, when the answer is back."""
@@ -303,7 +331,9 @@ class PaperVenue:
         except VenueUnavailableError as error:
             raise QueryFailedError(str(error)) from error
         await self._travel(self._up.draw())
-        self.desk.advance(_NO_ROWS, 0, 0, self._clock.now_ns())
+        self._advance()
+        if self.broken:
+            raise QueryFailedError(self.broken)
         found = look()
         self._arm()
         await self._travel(self._down.draw())
@@ -316,13 +346,13 @@ class PaperVenue:
         push: Callable[[int], int],
         order: Approved | None = None,
     ) -> RequestOutcome:
-        if self._closed:
+        if self._away:
             return RequestOutcome(
                 recv_ns=self._clock.now_ns(),
                 kind=kind,
                 client_id=client_id,
                 result=Result.UNKNOWN,
-                detail="the venue is closed",
+                detail=self._away,
             )
         request = push(self._clock.now_ns())
         if not request:
@@ -377,7 +407,9 @@ class PaperVenue:
     def _beat(self) -> None:
         now_ns = self._clock.now_ns()
         self._beats += 1
-        self.desk.advance(_NO_ROWS, 0, 0, now_ns)
+        self._advance()
+        if self.broken:
+            return
         self._post(now_ns, Heartbeat(now_ns, Feed.PRIVATE))
         if self._beats % _REPORT_BEATS == 0:
             self._report()
@@ -408,7 +440,7 @@ class PaperVenue:
         self._timer = None
         self._armed_ns = 0
         now_ns = self._clock.now_ns()
-        self.desk.advance(_NO_ROWS, 0, 0, now_ns)
+        self._advance()
         outbox = self._outbox
         while outbox and outbox[0][0] <= now_ns:
             self._deliver(heappop(outbox)[2])
@@ -416,6 +448,8 @@ class PaperVenue:
 
     def _arm(self) -> None:
         """Set the one timer to what happens next."""
+        if self.broken:
+            return
         due_ns = self.desk.next_due_ns()
         if self._outbox and self._outbox[0][0] < due_ns:
             due_ns = self._outbox[0][0]
