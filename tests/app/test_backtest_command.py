@@ -92,6 +92,7 @@ def test_capital_of_an_inverse_contract_is_the_coin_that_it_buys(
     assert about.settings["account"]["capital_quote"] == "1.27836369"
     facts = json.loads(capsys.readouterr().out)
     assert facts["statistics"]["currency"] == "XBT"
+    assert facts["statistics"]["mean_held_base"]["unit"] == "USD"
     assert facts["took_s"] > 0.0
 
 

@@ -151,6 +151,14 @@ def test_a_share_of_time_is_between_nothing_and_all_of_it() -> None:
     assert found["both"].high == 100.0
 
 
+def test_what_only_grows_is_at_least_nothing_an_hour() -> None:
+    found = statistics_of(
+        made(_noise(360), quotes=[(1, 90.0, 100.0, -1, each) for each in (94.0, 95.0)])
+    )
+    assert found.fills_per_hour.low == 0.0
+    assert found.turnover_per_hour.low in {0.0, None}
+
+
 def test_the_chance_of_a_fill_is_that_of_an_independent_estimator() -> None:
     random = np.random.default_rng(4)
     quotes = []

@@ -138,7 +138,7 @@ def activity_section(session: Session, found: Statistics) -> Markup:
             "inventory, mean of its size",
             f"{told(found.mean_held_base)} ({interval(found.mean_held_base)})",
         ],
-        ["inventory, largest", f"{number(did.most_held_base)} {session.about.instrument.base}"],
+        ["inventory, largest", f"{number(did.most_held_base)} {session.about.instrument.sized_in}"],
     ]
     facts += [
         [f"refused by the venue: {words(reason)}", f"{count:,}"]

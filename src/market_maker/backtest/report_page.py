@@ -169,7 +169,7 @@ def _tiles(found: Statistics) -> Markup:
 
 def _timeline(session: Session) -> Markup:
     about = session.about
-    units = {"market": about.instrument.quote, "inventory": about.instrument.base}
+    units = {"market": about.instrument.quote, "inventory": about.instrument.sized_in}
     figures = []
     for name, heading in _PANELS:
         unit = units.get(name, about.instrument.settle)

@@ -45,7 +45,7 @@ def series_of(session: Session) -> Series:
         "coarse_ms": float(coarse[1] - coarse[0]) / 1e6,
         "price_unit": grid.price_unit,
         "base_unit": grid.base(1),
-        "base": about.instrument.base,
+        "base": about.instrument.sized_in,
         "money": about.instrument.settle,
         "mid2": _envelope(touch.time_ns, mids2, fine),
         "bid": _envelope(*best_quotes(session.quotes, 1), fine),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from decimal import Decimal
 from typing import Final
@@ -88,10 +89,12 @@ def statistics_of(session: Session, seed: int = 1) -> Statistics:
             name: sample.of(over(f"{name}_s", "time_s", 100.0), "%").within(0.0, 100.0)
             for name in ("both", "one", "none")
         },
-        turnover_per_hour=sample.of(over("notional", "time_s", HOUR_S), money),
-        fills_per_hour=sample.of(over("fills", "time_s", HOUR_S), "1/h"),
+        turnover_per_hour=sample.of(over("notional", "time_s", HOUR_S), money).within(
+            0.0, math.inf
+        ),
+        fills_per_hour=sample.of(over("fills", "time_s", HOUR_S), "1/h").within(0.0, math.inf),
         mean_held_base=sample.of(
-            over("held_s", "time_s", session.about.grid.base(1)), session.about.instrument.base
+            over("held_s", "time_s", session.about.grid.base(1)), session.about.instrument.sized_in
         ),
         fill_chance=fill_chance(session),
         activity=_activity(session, marked),

@@ -82,6 +82,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def sized_in(self) -> str:
+        """Currency of a quantity times the contract size."""
+        return self.quote if self.kind is InstrumentKind.INVERSE else self.base
+
+    @property
     def has_margin(self) -> bool:
         """Whether positions are backed by margin (a perpetual) instead of balances."""
         return self.kind is not InstrumentKind.SPOT

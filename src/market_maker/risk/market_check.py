@@ -166,7 +166,7 @@ class MarketCheck:
     def _base(self, qty: int, sign: str = "") -> str:
         """A quantity of quanta as people write it."""
         instrument = self._instrument
-        return f"{qty * instrument.qty_quantum * instrument.contract_size:{sign}} {instrument.base}"
+        return f"{qty * instrument.qty_quantum * instrument.contract_size:{sign}} {instrument.sized_in}"
 
     def _order_breaches(self, now_ns: int) -> list[Breach]:
         config = self._config

@@ -28,7 +28,7 @@ from market_maker.backtest.parity.refit import Refit, refit
 from market_maker.backtest.parity.spread import Spread, spread_of
 from market_maker.backtest.parity.stream import Divergence, first_divergence
 from market_maker.backtest.session import About, Fills, Floats, Ints, Session
-from market_maker.core.instrument import NANOS, InstrumentKind, Payoff
+from market_maker.core.instrument import NANOS, Payoff
 from market_maker.core.units import money_to_decimal
 from market_maker.kernels.fill_fit import Columns
 
@@ -167,7 +167,7 @@ def compare_sessions(
             exceeded=exceeded,
             market=left.about.market,
             currency=currency,
-            unit=_unit(left.about),
+            unit=left.about.instrument.sized_in,
             left=_who(left, period),
             right=_who(right, period),
             period=period,
@@ -272,7 +272,7 @@ def _apart(
     return (
         spread_of(late, "ms"),
         spread_of(better, "bps"),
-        spread_of(queue.astype(np.float64), _unit(about)),
+        spread_of(queue.astype(np.float64), about.instrument.sized_in),
     )
 
 
@@ -311,12 +311,6 @@ def _facts(session: Session, row: int) -> tuple[int | None, Decimal | None, Deci
     ahead = int(fills.queue_central[row])
     queue = _base(about, ahead) if ahead >= 0 else None
     return int(fills.time_ns[row]), about.grid.price_decimal(int(fills.price[row])), queue
-
-
-def _unit(about: About) -> str:
-    """What quantities are in: contracts of an inverse market are worth its quote currency."""
-    rules = about.instrument
-    return rules.quote if rules.kind is InstrumentKind.INVERSE else rules.base
 
 
 def _base(about: About, qty: int) -> Decimal:
