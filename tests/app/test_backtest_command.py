@@ -42,6 +42,7 @@ def test_a_backtest_prints_what_it_took_for_granted_and_keeps_its_session(
     facts = json.loads(capsys.readouterr().out)
     assert facts["whole"]
     assert facts["statistics"]["activity"]["fills"] == len(session.fills.time_ns) > 0
+    assert facts["took_s"] > 0.0
 
 
 def test_a_span_of_a_recording_can_be_chosen(
@@ -79,21 +80,26 @@ def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "none.parquet" in capsys.readouterr().err
 
 
-def test_capital_of_an_inverse_contract_is_the_coin_that_it_buys(
+def test_an_inverse_contract_is_told_in_its_coin(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Else ten thousand would be coin, and no loss could ever stop the bot."""
-    sample, span = SAMPLES / "bitmex_xbtusd_20200310.parquet", ["--to", "2020-03-10T18:25:25"]
-    args = ["backtest", "--market", "XBTUSD", "--inverse", "--data", str(sample), *span]
-    assert main([*args, "--out", str(tmp_path), "--json"]) == 0
+    sample, config = SAMPLES / "bitmex_xbtusd_20200310.parquet", tmp_path / "rebate.toml"
+    config.write_text("[paper]\nmaker_fee_bps = -2.5\n")
+    args = ["backtest", "--market", "XBTUSD", "--inverse", "--data", str(sample)]
+    assert main([*args, "--config", str(config), "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
     about = load_session(tmp_path / "session").about
     assert about.assumptions["coin account"] == "10000 USD buys 1.27836369 XBT at 7822.5"
     assert about.assumptions["capital"] == "1.27836369 XBT"
+    assert about.assumptions["bridge_unproven"] in said
     assert about.settings["account"]["capital_quote"] == "1.27836369"
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["statistics"]["currency"] == "XBT"
-    assert facts["statistics"]["mean_held_base"]["unit"] == "USD"
-    assert facts["took_s"] > 0.0
+    found = json.loads((tmp_path / "result.json").read_bytes())["statistics"]
+    assert found["currency"] == "XBT"
+    assert found["mean_held_base"]["unit"] == "USD"
+    told = said.partition("P&L ")[2].partition(" XBT")[0].replace("\N{MINUS SIGN}", "-")
+    assert float(told) == pytest.approx(float(found["pnl"]), rel=1e-3)
+    assert float(told) != 0.0
 
 
 def test_estimates_that_fill_nothing_say_so(

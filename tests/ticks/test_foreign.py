@@ -68,6 +68,22 @@ def test_tick_and_lot_are_inferred_with_their_evidence(tmp_path: Path) -> None:
     assert (instrument.base, instrument.quote, instrument.settle) == ("BTC", "USDT", "USDT")
 
 
+@pytest.mark.parametrize(
+    ("name", "currencies"),
+    [
+        ("XBTUSD", ("XBT", "USD")),
+        ("binance_fut_ethusdt_20260216", ("ETH", "USDT")),
+        ("ETH-UXBT", ("ETH", "UXBT")),
+        ("gold", ("gold", "QUOTE")),
+    ],
+)
+def test_currencies_are_read_from_a_market_s_name(
+    name: str, currencies: tuple[str, str], tmp_path: Path
+) -> None:
+    instrument = opened(tmp_path, plain_rows(), Given(market=name)).info.header.instrument
+    assert (instrument.base, instrument.quote) == currencies
+
+
 def test_what_is_given_counts(tmp_path: Path) -> None:
     given = Given(
         market="XBT-USD", tick=Decimal("0.005"), lot=Decimal("0.00001"), inverse=True,
@@ -95,6 +111,7 @@ def _few(rows: Rows) -> Rows:
     return {name: values[:4] for name, values in rows.items()}
 
 
+BAR = ("open", "high", "low", "close")
 BAD: list[tuple[Callable[[Rows], Rows], tuple[str, ...]]] = [
     (_without("qty"), ("lacks the columns qty",)),
     (_without("ts_ns"), ("lacks the columns ts_ns",)),
@@ -107,6 +124,7 @@ BAD: list[tuple[Callable[[Rows], Rows], tuple[str, ...]]] = [
     (_changed("price", lambda p: [str(x) for x in p]), ("price holds string",)),
     (_changed("side", lambda s: [None, *s[1:].tolist()]), ("side has 1 empty values",)),
     (_changed("qty", lambda q: np.where(q == q[60], 1e15, q)), ("too large",)),
+    (lambda rows: {"open_ts_ns": rows["ts_ns"]} | dict.fromkeys(BAR, rows["price"]), ("holds bars",)),
     (_few, ("--tick",)),
     (lambda rows: {name: values[:0] for name, values in rows.items()}, ("no rows",)),
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from market_maker.app.coin_account import in_settlement
 from market_maker.app.wall_clock import WallClock
 from market_maker.backtest.bootstrap import CONFIDENCE, Figure
 from market_maker.backtest.report import ReportFiles, write_report
+from market_maker.backtest.report_words import interval, signed, told
 from market_maker.backtest.session_log import SessionLog
 from market_maker.cli.engines import check_engines
 from market_maker.cli.moments import moment
@@ -30,6 +31,7 @@ from market_maker.runtime.journal_records import SessionStarted
 from market_maker.runtime.observer import Observer
 from market_maker.ticks.checking import require_usable
 from market_maker.ticks.columns import Ticks
+from market_maker.ticks.findings import Weight
 from market_maker.ticks.foreign import Given
 from market_maker.ticks.loading import files_of, load
 from market_maker.ticks.parquet_file import Recording
@@ -71,6 +73,7 @@ def run_backtest(request: BacktestRequest) -> int:
     quality = require_usable(info, ticks)
     taken = (
         ("data", quality.told()),
+        *((item.finding, item.text) for item in quality.found if item.weight is not Weight.REMARK),
         *assumptions(settings.for_market(market).paper, info.header.instrument),
         *bought,
     )
@@ -186,13 +189,13 @@ def _told(files: ReportFiles, ended: Ended, took_s: float) -> str:
     statistics = files.said.statistics
     per_hour, activity = statistics.pnl_per_hour, statistics.activity
     lines = [
-        f"{activity.fills} fills of {activity.orders} orders; P&L {statistics.pnl:+.4f} {statistics.currency}",
+        f"{activity.fills} fills of {activity.orders} orders; P&L {signed(float(statistics.pnl))} {statistics.currency}",
         f"per hour {_figure(per_hour)}",
         f"verdict: {statistics.judgement.verdict.value.replace('_', ' ')}",
     ]
     lines += [f"  {reason}" for reason in statistics.judgement.reasons]
     lines += [
-        f"by the {band.estimate} estimate of the queue: {band.fills} fills, P&L {band.pnl:+.4f}"
+        f"by the {band.estimate} estimate of the queue: {band.fills} fills, P&L {signed(float(band.pnl))}"
         for band in statistics.bands
     ]
     lines += [f"{level}: {event}: {detail}" for level, event, detail in ended.log[:_SHOWN]]
@@ -202,11 +205,8 @@ def _told(files: ReportFiles, ended: Ended, took_s: float) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    if figure.value is None:
-        return "unknown"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:+.4f} {figure.unit}, interval unknown: too little data"
-    return f"{figure.value:+.4f} {figure.unit}, {CONFIDENCE:.0%} interval {figure.low:+.4f} to {figure.high:+.4f}"
+    confidence = "" if figure.low is None else f"{CONFIDENCE:.0%} interval "
+    return f"{told(figure, sign=True)}, {confidence}{interval(figure, sign=True)}"
 
 
 def _json(files: ReportFiles, ended: Ended, took_s: float) -> str:

@@ -26,6 +26,7 @@ from market_maker.ticks.header import header_of
 from market_maker.ticks.parquet_file import Extent, Recording, TicksFileError
 
 LAYOUT: Final = ("ts_ns", "exch_ts_ns", "kind", "side", "price", "qty")
+_BAR: Final = frozenset({"open", "high", "low", "close"})
 _MAGIC: Final = b"PAR1"
 _UNITS: Final = (
     (1e11, "seconds", 10**9),
@@ -123,6 +124,11 @@ def _read(path: Path) -> Columns:
         reason = str(error).partition("\n")[0]
         raise TicksFileError(f"{path} is damaged ({reason}): copy it again") from error
     missing = [name for name in LAYOUT if name not in table.column_names]
+    if missing and _BAR.issubset(name.lower() for name in table.column_names):
+        raise TicksFileError(
+            f"{path} holds bars: what happened inside them is lost, so nothing can be filled on them; take recordings of "
+            "book changes and trades"
+        )
     if missing:
         raise TicksFileError(
             f"{path} lacks the columns {', '.join(missing)} (it has {', '.join(table.column_names)}); a "
@@ -267,11 +273,11 @@ def _as_messages(columns: Columns) -> Ticks:
 
 
 def _currencies(name: str) -> tuple[str, str]:
-    """Base and quote of a market's name; as venues join them only where the end is a usual quote currency."""
+    """Base and quote of a market's name; joined, as venues do, where one ends in a usual quote currency."""
     words = [word for word in re.split(r"[-/:]", name.upper()) if word]
     if len(words) > 1:
         return words[0], words[1]
-    joined = re.fullmatch(rf"([A-Z0-9]+)({_QUOTES})", name.upper())
+    joined = re.search(rf"(?:^|_)([A-Z0-9]+)({_QUOTES})(?:_|$)", name.upper())
     return (joined[1], joined[2]) if joined else (name, "QUOTE")
 
 
