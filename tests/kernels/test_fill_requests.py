@@ -81,6 +81,37 @@ def test_a_market_order_takes_every_level_and_never_rests() -> None:
     assert bench.told(at.CANCELLED, 1)[0].reason is RejectReason.IMMEDIATE_OR_CANCEL
 
 
+def test_what_takes_has_no_queue_before_it() -> None:
+    """Neither that of an order which had its place in the pool before, nor its own former one."""
+    bench = opened()
+    bench.rest(1, BID, 100, 5)
+    bench.feed(trade(MS, ASK, 100, 15))
+    assert bench.told(at.FILL, 1)[0].row[at.FRONT_AT : at.BAND] == (10, 10, 10)
+    bench.rest(2, BID, 101, 5, at.IOC)
+    bench.rest(3, BID, 99, 5)
+    bench.send(at.AMEND, 3, price=101, qty=5, flags=at.DIRECT)
+    bench.wait(2 * MS)
+    for order in (2, 3):
+        (fill,) = bench.told(at.FILL, order)
+        assert fill.field(at.LIQUIDITY) == at.TAKER
+        assert fill.row[at.FRONT_0 : at.BAND] == (0,) * 6
+
+
+def test_who_comes_to_a_price_is_told_what_stands_before_it_there() -> None:
+    bench = opened()
+    bench.feed(trade(MS, ASK, 100, 4))
+    bench.rest(1, BID, 100, 5)
+    (came,) = bench.told(at.OPENED, 1)
+    assert came.row[at.FRONT_0 : at.BAND] == (10, 6, 6, 10, 6, 6)
+    bench.send(at.AMEND, 1, price=99, qty=5, flags=at.DIRECT)
+    bench.wait(2 * MS)
+    (moved,) = bench.told(at.AMENDED, 1)
+    assert moved.row[at.FRONT_0 : at.BAND] == (10,) * 6 == bench.front(1) * 2
+    bench.rest(2, BID, 90, 5)
+    (beyond,) = bench.told(at.OPENED, 2)
+    assert beyond.row[at.FRONT_0 : at.FRONT_AT] == (at.UNKNOWN_FRONT, at.UNKNOWN_FRONT, 0)
+
+
 def test_a_crossing_limit_rests_with_what_is_left() -> None:
     bench = opened()
     bench.rest(1, BID, 101, 15)

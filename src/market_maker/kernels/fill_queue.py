@@ -30,6 +30,7 @@ from market_maker.kernels.fill_layout import (
     L_LEVEL_AT,
     L_MARK,
     L_QTY,
+    L_TAG,
     L_TRADED,
     MARK_OWN,
     MARK_STALE,
@@ -37,6 +38,7 @@ from market_maker.kernels.fill_layout import (
     O_FRONT,
     O_MOVED,
     O_PRICE,
+    O_SEEN,
     O_SIDE,
     O_START,
     O_WIDTH,
@@ -155,6 +157,25 @@ def keep_order(s: Ints, side: int, price: int) -> None:
         before = front
 
 
+@kernel(f"void({INTS}, int64)")
+def measure(s: Ints, o: int) -> None:
+    """Write what an order that comes to its price now finds ahead of it."""
+    side = (1 - s[o + O_SIDE]) >> 1
+    price = s[o + O_PRICE]
+    at = slot(s, side, price)
+    shown = net = 0
+    if s[at + L_TAG] == price:
+        shown = s[at + L_QTY]
+        net = max(0, shown - s[at + L_TRADED])
+    hidden = shown == 0 and next_level(s, side, price) == 0
+    for e in range(ESTIMATES):
+        front = shown if e == PESSIMISTIC else net
+        if hidden and e != OPTIMISTIC:
+            front = UNKNOWN_FRONT
+        s[o + O_FRONT + e] = s[o + O_START + e] = front
+        s[o + O_SEEN + e] = 0
+
+
 @kernel(f"boolean({INTS}, int64, int64)")
 def enqueue(s: Ints, o: int, stamp: int) -> bool:
     """Queue an order behind everything at its price; False if the ring has no place for it."""
@@ -166,14 +187,8 @@ def enqueue(s: Ints, o: int, stamp: int) -> bool:
     if stamp - s[at + L_LEVEL_AT] > s[REORDER_NS]:
         settle_level(s, side, at)
     s[at + L_MARK] |= MARK_OWN
-    shown = s[at + L_QTY]
-    net = max(0, shown - s[at + L_TRADED])
-    hidden = shown == 0 and next_level(s, side, price) == 0
+    measure(s, o)
     for e in range(ESTIMATES):
-        front = shown if e == PESSIMISTIC else net
-        if hidden and e != OPTIMISTIC:
-            front = UNKNOWN_FRONT
-        s[o + O_FRONT + e] = s[o + O_START + e] = front
         # A trade that the level showed before we came does not move us.
         s[o + O_MOVED + e] = s[at + L_GONE]
     base = QUEUES + side * ORDER_CAPACITY

@@ -19,7 +19,6 @@ from market_maker.kernels.fill_layout import (
     CENTRAL,
     DIGITS,
     DIRECT,
-    ESTIMATES,
     FLOATS,
     FREE_ORDERS,
     INTS,
@@ -42,6 +41,7 @@ from market_maker.kernels.fill_layout import (
     O_PRICE,
     O_SIDE,
     O_TOTAL,
+    O_WIDTH,
     OPENED,
     ORDER,
     ORDER_FULL,
@@ -89,7 +89,7 @@ from market_maker.kernels.fill_layout import (
 )
 from market_maker.kernels.fill_match import end_order, free_order, remaining, take_displayed, tell
 from market_maker.kernels.fill_messages import emit
-from market_maker.kernels.fill_queue import dequeue, enqueue, queued
+from market_maker.kernels.fill_queue import dequeue, enqueue, measure, queued
 
 
 @kernel(f"int64({INTS}, int64)")
@@ -295,7 +295,7 @@ def place(s: Ints, f: Floats, r: Bits, q: int) -> None:
         return
     o = s[FREE_ORDERS]
     s[FREE_ORDERS] = s[o + O_FRONT]
-    for field in range(O_FILLED + ESTIMATES):
+    for field in range(O_WIDTH):
         s[o + field] = 0
     s[o + O_ID] = s[q + Q_ORDER]
     s[o + O_SIDE] = sign
@@ -303,6 +303,8 @@ def place(s: Ints, f: Floats, r: Bits, q: int) -> None:
     s[o + O_TOTAL] = qty
     s[o + O_FLAGS] = flags
     s[o + O_PLACED] = s[NOW]
+    if not flags & (IOC | MARKET):
+        measure(s, o)
     tell(s, r, ACCEPTED, RESPONSE, o, R_NONE)
     tell(s, r, OPENED, STREAM, o, R_NONE)
     _enter(s, f, r, o, flags)
@@ -362,6 +364,7 @@ def amend(s: Ints, f: Floats, r: Bits, q: int) -> None:
         dequeue(s, o)
         s[o + O_PRICE] = price
         s[o + O_PLACED] = s[NOW]
+        measure(s, o)
     s[o + O_TOTAL] = max(total, filled)
     tell(s, r, ACCEPTED, RESPONSE, o, R_NONE)
     if total <= filled:
