@@ -9,7 +9,7 @@ import msgspec
 from recorded import EPOCH_NS, SOL
 
 from market_maker.app.assembly import Identity, Reporting, build_bot, trade
-from market_maker.app.backtest import Backtest, scope_of
+from market_maker.app.backtest import Backtest, Ended, scope_of
 from market_maker.app.paper import LiveControl
 from market_maker.app.public_feed import PublicFeed
 from market_maker.app.pump import Pump
@@ -19,7 +19,7 @@ from market_maker.config.schema import Settings
 from market_maker.config.simulated import SimulatedConfig
 from market_maker.core.errors import ExitCode
 from market_maker.core.events import Event
-from market_maker.core.instrument import Instrument
+from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.randomness import RandomStream
 from market_maker.core.reasons import KillReason
 from market_maker.runtime.bot import Bot
@@ -28,7 +28,8 @@ from market_maker.runtime.observer import unobserved
 from market_maker.runtime.sim_loop import SimLoop, VirtualClock
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import MemoryStore
-from market_maker.ticks.columns import PublicEvent, Ticks
+from market_maker.ticks.columns import PublicEvent, Ticks, joined
+from market_maker.ticks.feed_states import endings, states_of
 from market_maker.ticks.packing import as_public, ticks_of
 from market_maker.venues.base import Sink
 from market_maker.venues.simulated.client import SimulatedVenue
@@ -172,3 +173,20 @@ def test_what_an_operator_asked_is_repeated_at_its_place() -> None:
     paper = Paper(5, 20.0, meddle=True)
     assert b'"type":"KillChanged"' in paper.journal.lines
     compare(paper)
+
+
+def test_what_lies_behind_the_end_of_a_recorded_session_is_left_out_and_told() -> None:
+    paper = Paper(7, 4.0, meddle=False)
+    ticks = paper.ticks
+    after_ns = int(ticks.recv_ns[-1]) + NANOS
+    ending = endings(states_of(ticks), after_ns, "recording: ended")
+    shift_ns = after_ns - int(ticks.recv_ns[0])
+    another = msgspec.structs.replace(ticks, recv_ns=ticks.recv_ns + shift_ns)
+
+    def ended(*parts: Ticks) -> Ended:
+        return Backtest(SETTINGS, SOL, paper.instrument, joined(parts), paper.seed).run()
+
+    alone, followed = ended(ticks, ending), ended(ticks, ending, another)
+    assert (alone.whole, alone.code, alone.log) == (True, ExitCode.CLEAN, ())
+    assert (followed.whole, followed.code, followed.rows) == (True, ExitCode.CLEAN, alone.rows)
+    assert [event for _, event, _ in followed.log] == ["session_ended"]

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from market_maker.app.assembly import Identity, Reporting, build_bot, trade
 from market_maker.app.operator_notes import order_in, start_in
@@ -26,7 +27,7 @@ from market_maker.runtime.journal import Journal, NullJournal
 from market_maker.runtime.observer import Observe, unobserved
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import MemoryStore
-from market_maker.ticks.columns import Ticks, events_of, message_ends
+from market_maker.ticks.columns import Kind, Ticks, events_of, message_ends
 from market_maker.venues.paper.venue import NoFeed
 
 _LEAD_NS: Final = 2 * NANOS
@@ -94,7 +95,20 @@ class Backtest:
             rehearsal.check()
         finally:
             rehearsal.close()
+        if progress.ended:
+            self._tell_rest(progress.rows)
         return Ended(progress.rows, t_ns, progress.whole, code, tuple(self._log))
+
+    def _tell_rest(self, row: int) -> None:
+        """Say that market data lies behind the end of a recorded session, if so."""
+        left = int(np.count_nonzero(self.ticks.kind[row:] < Kind.STATUS))
+        if left:
+            self._note(
+                "warning",
+                "session_ended",
+                f"the recorded session was stopped here; {left:,} rows behind it were left out: "
+                "backtest the files of each session by themselves",
+            )
 
     async def _live(self) -> ExitCode:
         """The bot's life: one task, as in a process."""
