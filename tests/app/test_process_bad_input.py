@@ -10,6 +10,12 @@ from bot_process import SOL, command
 
 MISTAKES: dict[str, tuple[int, tuple[str, ...], dict[str, str], tuple[str, ...]]] = {
     "unknown market": (5, ("--market", "SOL-USDD"), {}, ("SOL-USDD", "SOL-USD", "BTC-USD")),
+    "unknown market on paper": (
+        5,
+        ("--market", "SOL-USDD", "--mode", "paper"),
+        {},
+        ("SOL-USDD", "SOL-USD"),
+    ),
     "unknown variable": (3, (), {"MM_MARKTE": "x"}, ("MM_MARKTE", "MM_MARKET?")),
     "negative size": (
         3,
@@ -52,7 +58,14 @@ def test_a_mistake_is_named_with_its_exit_code(name: str, tmp_path: Path) -> Non
     assert named[0] in done.err
     assert any(words in done.err for words in named[1:]), done.err
     assert done.out == ""
-    assert name != "unknown market" or not (tmp_path / "data").exists()
+    assert not name.startswith("unknown market") or not (tmp_path / "data").exists()
+
+
+def test_a_market_that_nobody_has_leaves_no_recording_behind(tmp_path: Path) -> None:
+    done = command("record", "--market", "SOL-USDD", "--data-dir", tmp_path / "data")
+    assert (done.code, done.out) == (5, "")
+    assert "SOL-USD" in done.err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from market_maker.app.wall_clock import WallClock
+from market_maker.cli.run_bot import check_markets
 from market_maker.config.load import load_for
 from market_maker.config.options import RunOptions
 from market_maker.config.paths import RECORD, DataPaths
@@ -24,6 +25,7 @@ from market_maker.ticks.recovery import Recovered, recover, recover_folder
 def record_markets(options: RunOptions, *, as_json: bool) -> int:
     """Record, show how it goes, sum up; returns the exit code."""
     settings = load_for(options, os.environ).settings
+    check_markets(options, settings)
     from market_maker.app.record import record  # noqa: PLC0415 - compiles
 
     teller = _Teller(options, as_json=as_json)

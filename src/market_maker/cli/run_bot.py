@@ -16,7 +16,7 @@ def run_bot(options: RunOptions) -> int:
     """Check everything that can be checked without a venue, then run; returns the exit code."""
     _check_mode(options)
     settings = _read(options)
-    _check_markets(options, settings)
+    check_markets(options, settings)
     DataPaths(options.data_dir, options.mode, options.markets).ensure()
     if options.mode is Mode.PAPER:
         from market_maker.app import paper  # noqa: PLC0415 - loads the venue, so only when all is well
@@ -34,11 +34,11 @@ def _read(options: RunOptions) -> Settings:
     return loaded.settings
 
 
-def _check_markets(options: RunOptions, settings: Settings) -> None:
+def check_markets(options: RunOptions, settings: Settings) -> None:
     """A market that the embedded exchange does not have leaves no folder behind."""
     from market_maker.venues.simulated.markets import listing  # noqa: PLC0415 - not for help
 
-    if options.mode is Mode.SIM and not settings.venue.simulated.socket:
+    if options.venue in ("", "simulated") and not settings.venue.simulated.socket:
         for symbol in options.markets:
             listing(symbol)
 
