@@ -23,6 +23,7 @@ from market_maker.core.events import (
     TradePrint,
 )
 from market_maker.core.side import Side
+from market_maker.kernels import fill_layout, gate_layout, sweep_book
 from market_maker.ticks.columns import (
     BRIDGE,
     COLUMNS,
@@ -31,6 +32,7 @@ from market_maker.ticks.columns import (
     LAST,
     NAMED,
     ROW,
+    UNNUMBERED,
     Kind,
     PublicEvent,
     Ticks,
@@ -170,3 +172,26 @@ def test_no_rows_are_no_events() -> None:
     assert isinstance(nothing, Ticks)
     assert len(nothing) == len(joined([])) == 0
     assert list(events_of(nothing)) == []
+
+
+def test_kernels_number_rows_flags_and_feeds_as_recordings_do() -> None:
+    """They cannot know this room, so they say the numbers again."""
+    names = ("LEVEL", "TRADE", "CLEAR", "SNAPSHOT", "BEST", "FUNDING", "STATUS", "HEARTBEAT")
+    for layout in (gate_layout, sweep_book):
+        assert [getattr(layout, name) for name in names] == list(Kind)
+    fill = (*names[:5], "FUNDING_ROW", *names[6:])
+    assert [getattr(fill_layout, name) for name in fill] == list(Kind)
+    assert (fill_layout.LAST_OF_MESSAGE, fill_layout.NO_ROWS) == (LAST, EMPTY)
+    assert (sweep_book.LAST, sweep_book.EMPTY_MESSAGE) == (LAST, EMPTY)
+    flags = (gate_layout.LAST, gate_layout.EMPTY, gate_layout.NAMED, gate_layout.UNNUMBERED)
+    assert flags == (LAST, EMPTY, NAMED, UNNUMBERED)
+    book, trades, funding, best = (
+        FEED_NUMBERS[feed] for feed in (Feed.BOOK, Feed.TRADES, Feed.FUNDING, Feed.BEST)
+    )
+    fills = fill_layout
+    feeds = (fills.BOOK_FEED, fills.TRADES_FEED, fills.FUNDING_FEED, fills.BEST_FEED)
+    assert feeds == (book, trades, funding, best)
+    gate = gate_layout
+    feeds = (gate.BOOK_FEED, gate.TRADE_FEED, gate.FUNDING_FEED, gate.BEST_FEED)
+    assert feeds == (book, trades, funding, best)
+    assert (book, best) == (sweep_book.FEED_BOOK, sweep_book.FEED_BEST)
