@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from market_maker.app.backtest import Backtest
+from market_maker.app.coin_account import in_settlement
 from market_maker.backtest.report import write_report
 from market_maker.backtest.session_log import SessionLogs
 from market_maker.config.load import load_for
@@ -27,6 +28,8 @@ print("data:", require_usable(recording, ticks).told())
 
 # The bot's own settings: defaults, and whatever a file of yours says (config_files=(Path("my.toml"),)).
 settings = load_for(RunOptions(markets=(MARKET,), engine=engine), {}).settings
+# An inverse contract's account holds coin: the configured capital buys it at the first trade's price.
+settings, _ = in_settlement(settings, recording.header.instrument, ticks)
 
 logs = SessionLogs()
 run = Backtest(settings, MARKET, recording.header.instrument, ticks, seed=1, observe=logs.observe)
