@@ -182,3 +182,16 @@ def test_promtool_finds_nothing_to_complain_about(metrics: Metrics) -> None:
         ["promtool", "check", "metrics"], input=page, capture_output=True, check=False
     )
     assert (lint.returncode, lint.stdout + lint.stderr) == (0, b"")
+
+
+def test_on_paper_no_time_is_claimed_for_thinking() -> None:
+    """The bot's clock stands still meanwhile: zero would be a lie."""
+    metrics = Metrics(version="1", mode="paper")
+    market = metrics.market(MARKET)
+    market.observe_tick_to_decision(0.0)
+    market.observe_tick_to_send(0.0)
+    market.observe_order_ack(0.08)
+    shown = generate_latest(metrics.registry).decode()
+    assert "mm_tick_to_decision_seconds_count" not in shown
+    assert "mm_tick_to_send_seconds_count" not in shown
+    assert "mm_order_ack_seconds_count" in shown

@@ -16,6 +16,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily
 
+from market_maker.config.options import Mode
 from market_maker.core.commands import Approved, CancelRequest, LevelId
 from market_maker.core.events import (
     Feed,
@@ -90,8 +91,8 @@ class _Families(msgspec.Struct, frozen=True):
 class MarketMetrics:
     """One market's counters and histograms; every method is a dictionary look-up and an add."""
 
-    def __init__(self, families: _Families, market: str) -> None:
-        """Bind every child whose labels are known."""
+    def __init__(self, families: _Families, market: str, *, thinks: bool) -> None:
+        """Bind every child whose labels are known; `thinks` if thinking takes time on the bot's clock."""
         self._market = market
         self._families = families
         names = [name for group in ORDER_EVENTS.values() for name in group]
@@ -110,8 +111,8 @@ class MarketMetrics:
         self._gaps = {feed: families.gaps.labels(market, feed.value) for feed in Feed}
         self._reconnects = {feed: families.reconnects.labels(market, feed.value) for feed in Feed}
         self._journal_dropped = families.journal_dropped.labels(market)
-        self._tick_to_decision = families.tick_to_decision.labels(market)
-        self._tick_to_send = families.tick_to_send.labels(market)
+        self._tick_to_decision = families.tick_to_decision.labels(market) if thinks else None
+        self._tick_to_send = families.tick_to_send.labels(market) if thinks else None
         self._order_ack = families.order_ack.labels(market)
 
     def on_decision(self, reason: DecisionReason) -> None:
@@ -169,11 +170,13 @@ class MarketMetrics:
 
     def observe_tick_to_decision(self, seconds: float) -> None:
         """From receiving an event to the last decision that it caused."""
-        self._tick_to_decision.observe(seconds)
+        if self._tick_to_decision is not None:
+            self._tick_to_decision.observe(seconds)
 
     def observe_tick_to_send(self, seconds: float) -> None:
         """From receiving an event to handing the order that it caused to the venue."""
-        self._tick_to_send.observe(seconds)
+        if self._tick_to_send is not None:
+            self._tick_to_send.observe(seconds)
 
     def observe_order_ack(self, seconds: float) -> None:
         """From sending a request to its outcome."""
@@ -193,6 +196,8 @@ class Metrics:
         self._recordings = RecordingCollector()
         self.registry.register(self._recordings)
         self._families = _families(self.registry)
+        # On paper the bot's clock stands still while it thinks: it would seem to take no time.
+        self._thinks = mode != Mode.PAPER.value
         self._markets: dict[str, MarketMetrics] = {}
         self._loop_lag = Histogram(
             "mm_event_loop_lag_seconds",
@@ -210,7 +215,7 @@ class Metrics:
     def market(self, market: str) -> MarketMetrics:
         """The counters of one market, made at the first call."""
         if market not in self._markets:
-            self._markets[market] = MarketMetrics(self._families, market)
+            self._markets[market] = MarketMetrics(self._families, market, thinks=self._thinks)
         return self._markets[market]
 
     def watch_recordings(self, counts: Counts) -> None:
