@@ -5,9 +5,13 @@ from __future__ import annotations
 from recorded import SOL, backtested, recorded
 
 from market_maker.app.backtest import Backtest
+from market_maker.app.operator_notes import begun_at, note_of
+from market_maker.app.reach import STOP
 from market_maker.config.schema import Settings
 from market_maker.core.errors import ExitCode
 from market_maker.core.events import Liquidity
+from market_maker.ticks.columns import events_of
+from market_maker.ticks.packing import ticks_of
 
 SETTINGS = Settings.model_validate({"paper": {"maker_fee_bps": "0.1", "queue_exponent": 2.0}})
 
@@ -45,3 +49,21 @@ def test_a_run_that_is_interrupted_keeps_what_it_has_done() -> None:
     assert len(ticks) // 3 < ended.rows < len(ticks)
     assert ended.code is ExitCode.CLEAN
     assert not run.rehearsal.venue.desk.records.open
+
+
+def test_an_operators_orders_are_repeated_in_one_session_and_left_out_of_several() -> None:
+    """Else the stop of the first session would end the backtest of a whole folder there."""
+    instrument, ticks = recorded(3, 60.0)
+    events = list(events_of(ticks))
+    half = len(events) // 2
+    ends_ns = events[half].recv_ns
+    began = begun_at(events[0].recv_ns, events[0].recv_ns)
+    one = ticks_of([began, *events[:half], note_of(STOP, ends_ns), *events[half:]])
+    ended = Backtest(SETTINGS, SOL, instrument, one, 3).run()
+    assert (ended.whole, ended.code) == (True, ExitCode.CLEAN)
+    assert ended.rows < 0.7 * len(one)
+    again = begun_at(ends_ns, ends_ns)
+    both = ticks_of([began, *events[:half], note_of(STOP, ends_ns), again, *events[half:]])
+    run = Backtest(SETTINGS, SOL, instrument, both, 3)
+    assert run.sessions == 2
+    assert run.run().rows == len(both)

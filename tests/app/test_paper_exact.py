@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 import msgspec
+import pytest
 from recorded import EPOCH_NS, SOL
 
 from market_maker.app.assembly import Identity, Reporting, build_bot, trade
@@ -17,7 +18,7 @@ from market_maker.app.reach import REARM, STOP, Order
 from market_maker.app.rehearsal import Rehearsal
 from market_maker.config.schema import Settings
 from market_maker.config.simulated import SimulatedConfig
-from market_maker.core.errors import ExitCode
+from market_maker.core.errors import ExitCode, UnusableError
 from market_maker.core.events import Event
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.core.randomness import RandomStream
@@ -125,6 +126,8 @@ class Paper:
             pump.tell(self._bots[0], Order("kill", KillReason.COMMAND, "test"))
             await asyncio.sleep(5.0003)
             pump.tell(self._bots[0], REARM)
+            with pytest.raises(UnusableError, match="BTC-USD"):
+                pump.tell(self._bots[0], Order("kill", KillReason.COMMAND, "test", "BTC-USD"))
             await asyncio.sleep(9.07)
         pump.tell(self._bots[0], STOP)
 

@@ -7,6 +7,7 @@ command lines. It differs from paper trading in where messages come from and in 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -15,11 +16,11 @@ import msgspec
 import numpy as np
 
 from market_maker.app.assembly import Identity, Reporting, build_bot, trade
-from market_maker.app.operator_notes import order_in, start_in
+from market_maker.app.operator_notes import order_in, sessions_in, start_in
 from market_maker.app.reach import Order
 from market_maker.app.rehearsal import Message, Rehearsal
 from market_maker.config.schema import Settings
-from market_maker.core.errors import ExitCode
+from market_maker.core.errors import ExitCode, UnusableError
 from market_maker.core.events import FeedStatus
 from market_maker.core.instrument import NANOS, Instrument
 from market_maker.runtime.bot import Bot
@@ -66,6 +67,7 @@ class Backtest:
         journal: Callable[[], Journal] = NullJournal,
     ) -> None:
         self.ticks = ticks
+        self.sessions = sessions_in(ticks)
         self._mode = mode
         self._observe = observe
         self._journal = journal
@@ -147,7 +149,9 @@ class Backtest:
                 progress.rows, progress.ended = start, not (self.bot and self.bot.risk_stop)
                 return
             message = Message(ticks, start, stop, event)
-            order = order_in(event) if isinstance(event, FeedStatus) else None
+            # The orders of several sessions are not those of one run: the first stop would end it.
+            notes = isinstance(event, FeedStatus) and self.sessions <= 1
+            order = order_in(event) if notes else None
             if order is None:
                 yield event.recv_ns, message
             else:
@@ -159,7 +163,8 @@ class Backtest:
         """Do again what the operator of a recorded session asked here."""
         self.rehearsal.deliver(message)
         if self.bot is not None:
-            order.obey(self.bot)
+            with contextlib.suppress(UnusableError):  # it was refused then, too
+                order.obey(self.bot)
 
     def _note(self, level: str, event: str, detail: str) -> None:
         self._log.append((level, event, detail))

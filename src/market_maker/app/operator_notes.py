@@ -13,6 +13,7 @@ import msgspec
 
 from market_maker.app.reach import Order
 from market_maker.core.events import Event, Feed, FeedStatus
+from market_maker.ticks.columns import Ticks
 
 _BEGUN: Final = "paper session: bot came up at "
 _ASKED: Final = "paper session: operator asks "
@@ -27,6 +28,11 @@ def start_in(event: Event | None) -> int | None:
     """When the bot of a recording came up, if its first event says so."""
     detail = _note(event)
     return int(detail.removeprefix(_BEGUN)) if detail.startswith(_BEGUN) else None
+
+
+def sessions_in(ticks: Ticks) -> int:
+    """How many paper sessions a recording tells of."""
+    return sum(text.startswith(_BEGUN) for text in ticks.text.values())
 
 
 def note_of(order: Order, now_ns: int) -> FeedStatus:

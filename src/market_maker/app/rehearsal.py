@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,9 @@ from market_maker.ticks.packing import ticks_of
 from market_maker.venues.paper.desk import Desk
 from market_maker.venues.paper.terms import paper_instrument, terms_of
 from market_maker.venues.paper.venue import FeedControl, PaperVenue, QueryDelays
+
+_CANCELS: Final = 20
+"""Times that tasks are told to end: each may wait for something once more on its way out."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -84,9 +88,10 @@ class Rehearsal:
 
     def close(self) -> None:
         """Let go of every task that still waits."""
-        for task in self.loop.waiting_tasks():
-            task.cancel()
-        self.loop.step(self.loop.time_ns())
+        for _ in range(_CANCELS):
+            for task in self.loop.waiting_tasks():
+                task.cancel()
+            self.loop.step(self.loop.time_ns())
         self.loop.close()
 
     def deliver(self, item: Message | Callable[[], object]) -> None:

@@ -134,6 +134,8 @@ def _live(
     if not logs:
         raise UnusableError(f"{info.path}: the recording ends before the bot has come up")
     log = logs[0]
+    if run.sessions > 1:
+        log.note(f"these are {run.sessions} paper sessions: what operators asked was left out")
     if run.rehearsal.venue.desk.holes_ns:
         lost_s = run.rehearsal.venue.desk.holes_ns / NANOS
         log.note(f"market data was missing for {lost_s:.1f} s, in which nothing could fill")
@@ -200,6 +202,7 @@ def _told(files: ReportFiles, ended: Ended, took_s: float) -> str:
     ]
     lines += [f"{level}: {event}: {detail}" for level, event, detail in ended.log[:_SHOWN]]
     lines.append(f"{ended.rows:,} rows in {took_s:.1f} s, {ended.rows / took_s:,.0f} a second")
+    lines += [f"note: {note}" for note in files.said.about.notes]
     lines.append(f"report: {files.page}")
     return "\n".join(lines)
 
