@@ -141,3 +141,14 @@ def test_an_interrupted_backtest_reports_what_is_done_and_exits_with_1(
     assert "interrupted" in said.err
     assert (out / "report.html").exists()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_the_run(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    args = ["backtest", "--data", str(recording), "--out", str(tmp_path / "file" / "out")]
+    assert main(args) == 3
+    said = capsys.readouterr()
+    assert "cannot be written" in said.err
+    assert not said.out

@@ -183,3 +183,9 @@ def test_rows_leave_the_book_that_the_bot_would_have(
             for side in SIDES:
                 assert kernel.levels(state, int(side)) == book.levels(side)
     assert np.all(ticks.flags >= 0)
+
+
+def test_a_folder_whose_only_recording_is_unfinished_says_how_to_finish_it(tmp_path: Path) -> None:
+    (tmp_path / "20260216T040000.000000000Z-000000.raw").write_bytes(b"")
+    with pytest.raises(TicksFileError, match="record recover"):
+        files_of(tmp_path)

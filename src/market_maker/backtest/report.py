@@ -46,14 +46,22 @@ def result_of(session: Session, against: Session | None = None, seed: int = 1) -
     return Result(FORMAT, session.about, statistics_of(session, seed), comparison)
 
 
+def make_folder(out: Path) -> None:
+    """Make the folder of a report; raises UnusableError where nothing can be kept."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableError(f"the report cannot be written to {out}: {error}") from None
+
+
 def write_report(
     session: Session, out: Path, *, against: Session | None = None, seed: int = 1
 ) -> ReportFiles:
     """Write a session and its report into a folder; what stood there before is replaced."""
     said = result_of(session, against, seed)
     files = ReportFiles(out / FOLDER, out / RESULT, out / PAGE, said)
+    make_folder(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         save_session(session, files.session)
         files.result.write_bytes(msgspec.json.format(msgspec.json.encode(said), indent=1) + b"\n")
         page = report_page(session, said.statistics, against, said.comparison)

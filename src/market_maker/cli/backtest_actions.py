@@ -15,7 +15,7 @@ from market_maker.app.backtest import Backtest, Ended
 from market_maker.app.coin_account import in_settlement
 from market_maker.app.wall_clock import WallClock
 from market_maker.backtest.bootstrap import CONFIDENCE, Figure
-from market_maker.backtest.report import ReportFiles, write_report
+from market_maker.backtest.report import ReportFiles, make_folder, write_report
 from market_maker.backtest.report_words import interval, signed, told
 from market_maker.backtest.session_log import SessionLog
 from market_maker.cli.engines import check_engines
@@ -77,10 +77,11 @@ def run_backtest(request: BacktestRequest) -> int:
         *assumptions(settings.for_market(market).paper, info.header.instrument),
         *bought,
     )
+    out = request.out or Path("reports") / f"backtest-{market.replace('/', '_')}"
+    make_folder(out)  # before the work, whose result it is to keep
     if not request.as_json:
         click.echo(_heading(info, ticks, taken))
     log, ended, took_s = _live(request, settings, info, ticks, taken, clock)
-    out = request.out or Path("reports") / f"backtest-{market.replace('/', '_')}"
     files = write_report(log.session(), out, seed=request.seed)
     click.echo((_json if request.as_json else _told)(files, ended, took_s))
     if not ended.whole and ended.code is ExitCode.CLEAN:

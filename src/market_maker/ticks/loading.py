@@ -27,7 +27,7 @@ from market_maker.ticks.columns import (
     message_ends,
 )
 from market_maker.ticks.feed_states import endings, states_of
-from market_maker.ticks.folder import PARQUET
+from market_maker.ticks.folder import PARQUET, RAW, own_files
 from market_maker.ticks.foreign import NOTHING_GIVEN, Given
 from market_maker.ticks.opening import open_recording
 from market_maker.ticks.packing import ticks_of
@@ -45,6 +45,11 @@ def files_of(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = sorted(path.glob(f"*{PARQUET}"))
+    if not found and own_files(path, RAW):
+        raise TicksFileError(
+            f"{path} holds no finished recording: end the session that records there or, if it crashed, "
+            "give the data directory to `record recover`"
+        )
     if not found:
         raise TicksFileError(f"{path} holds no recordings: no file there ends in {PARQUET}")
     return found
