@@ -91,13 +91,15 @@ class BotProcess:
         markets: Sequence[str] = (SOL,),
         environ: Mapping[str, str] | None = None,
         terminal: int | None = None,
+        mode: Mode = Mode.SIM,
     ) -> None:
         """Keep everything under `folder`; start with `with` or `start`.
 
         `terminal` is a file descriptor that takes the place of the three standard streams.
         """
         self.data_dir = folder / "data"
-        self.paths = DataPaths(self.data_dir, Mode.SIM, tuple(markets))
+        self.paths = DataPaths(self.data_dir, mode, tuple(markets))
+        self._mode = mode
         self._folder = folder
         self._arguments = [str(argument) for argument in arguments]
         self._markets = tuple(markets)
@@ -132,6 +134,7 @@ class BotProcess:
                 [
                     *(sys.executable, "-m", "market_maker", *named),
                     *("--data-dir", str(self.data_dir), "--metrics-port", "0"),
+                    *("--mode", self._mode.value),
                     *self._arguments,
                 ],
                 stdin=subprocess.DEVNULL if self._terminal is None else self._terminal,
@@ -222,7 +225,7 @@ class BotProcess:
 
     def run(self, name: str, *arguments: object) -> Done:
         """Run another command on this bot."""
-        return command(name, "--data-dir", self.data_dir, *arguments)
+        return command(name, "--data-dir", self.data_dir, "--mode", self._mode.value, *arguments)
 
     def wait(self, fact: Callable[[], Any], what: str, deadline_s: float = START_S) -> Any:  # noqa: ANN401 - the fact's own type
         """Wait until `fact` is true and return it; the end of the process is the end of waiting."""

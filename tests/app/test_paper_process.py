@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 
-from bot_process import BUSY, SOL, command
+from bot_process import BUSY, SOL, BotProcess, command
 
 from market_maker.app.backtest import Backtest
 from market_maker.config.load import load
 from market_maker.config.options import Mode
-from market_maker.config.paths import DataPaths
 from market_maker.core.errors import ExitCode
+from market_maker.core.reasons import BotState
 from market_maker.runtime.journal import DigestJournal
 from market_maker.ticks.loading import files_of
 from market_maker.ticks.loading import load as load_ticks
@@ -23,12 +25,21 @@ def records(content: bytes) -> list[bytes]:
     return [line for line in content.splitlines() if not line.startswith(_PLACES)]
 
 
-def test_a_process_on_paper_is_repeated_from_its_recording_byte_for_byte(tmp_path: Path) -> None:
+def test_a_process_on_paper_obeys_and_is_repeated_byte_for_byte(tmp_path: Path) -> None:
     environ = {**BUSY, "MM_METRICS__PORT": "0"}
-    arguments = ("run", "--market", SOL, "--mode", "paper", "--data-dir", tmp_path)
-    done = command(*arguments, "--duration", 12, "--log-format", "json", environ=environ)
-    assert done.code == ExitCode.CLEAN, done.err
-    paths = DataPaths(tmp_path, Mode.PAPER.value, (SOL,))
+    arguments = ("--log-format", "json")
+    with BotProcess(tmp_path, *arguments, environ=environ, mode=Mode.PAPER) as bot:
+        bot.until(lambda status: status.markets[SOL].fills, "a fill")
+        assert "buy 0: " in bot.run("why").out
+        assert 'mm_state{market="SOL-USD",state="quoting"} 1.0' in bot.http("/metrics")
+        assert json.loads(bot.http("/status"))["mode"] == "paper"
+        assert bot.run("kill").code == ExitCode.CLEAN
+        status = bot.status()
+        assert (status.state, status.markets[SOL].open_orders) == (BotState.KILLED, ())
+        bot.send(signal.SIGUSR2)
+        bot.until_quoting()
+        assert bot.stop(signal.SIGTERM) == ExitCode.CLEAN
+    paths = bot.paths
     kept = sorted(paths.journal_dir(SOL).glob("*.jsonl"))
     live = records(b"".join(path.read_bytes() for path in kept))
 
