@@ -25,16 +25,20 @@ EPOCH_NS = 1_699_963_200 * NANOS
 @cache
 def recorded(seed: int, seconds: float) -> tuple[Instrument, Ticks]:
     """What anybody could hear of a market that nobody of ours trades in."""
+    return heard(SimulatedConfig(), seed, seconds)
+
+
+def heard(config: SimulatedConfig, seed: int, seconds: float) -> tuple[Instrument, Ticks]:
+    """The same of an exchange with terms of its own."""
     loop = SimLoop()
     clock = VirtualClock(loop, EPOCH_NS)
-    config = SimulatedConfig()
     venue = SimulatedVenue(Wire(open_exchange(config, seed, {SOL: config}), clock), SOL, clock)
-    heard: list[PublicEvent] = []
+    events: list[PublicEvent] = []
 
     def hear(event: Event) -> None:
         public = as_public(event)
         if public is not None:
-            heard.append(public)
+            events.append(public)
 
     async def listen() -> Instrument:
         instrument = await venue.load_instrument()
@@ -45,7 +49,7 @@ def recorded(seed: int, seconds: float) -> tuple[Instrument, Ticks]:
 
     instrument = loop.run_until_complete(listen())
     loop.close()
-    return instrument, ticks_of(heard)
+    return instrument, ticks_of(events)
 
 
 def backtested(settings: Settings, seed: int, seconds: float) -> tuple[Backtest, Ended, str]:

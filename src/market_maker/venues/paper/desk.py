@@ -89,6 +89,7 @@ class Desk:
         self._out = np.zeros(lay.REPORT_WIDTH, np.int64)
         self._orders: dict[int, Order] = {}
         self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
         self._requests = 0
         self._dead_man_requests: set[int] = set()
 
@@ -141,6 +142,7 @@ class Desk:
         if order.kind is RequestKind.SUBMIT:
             number = len(self._numbers) + 1
             self._numbers[order.client_id] = number
+            self._names.append(order.client_id)
             self._orders[number] = Order(
                 number=number,
                 client_id=order.client_id,
@@ -297,14 +299,15 @@ class Desk:
         self.told(due_ns, _report(order, due_ns))
 
     def _fill(self, row: list[int], trade_id: str) -> Fill:
-        order = self._orders.get(row[lay.ORDER])
+        # The band's part of an order's last fill comes after its end.
+        number = row[lay.ORDER]
         maker = row[lay.LIQUIDITY] == lay.MAKER
         return Fill(
             recv_ns=row[lay.DUE],
             venue_ns=row[lay.AT],
             trade_id=trade_id,
-            client_id="" if order is None else order.client_id,
-            venue_id="" if order is None else order.venue_id,
+            client_id=self._names[number - 1] if number else "",
+            venue_id=str(number) if number else "",
             side=Side(row[lay.SIDE]),
             price=row[lay.PRICE],
             qty=row[lay.QTY],
