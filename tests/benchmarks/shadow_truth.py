@@ -39,6 +39,7 @@ from tests.benchmarks._options import overrides, seeds  # noqa: E402 - likewise
 from market_maker.backtest.bootstrap import student_quantile  # noqa: E402 - likewise
 from market_maker.config.schema import Settings  # noqa: E402 - likewise
 from market_maker.kernels.fill_fit import TrueOrder, fit_exponent  # noqa: E402 - likewise
+from market_maker.ticks.columns import Kind  # noqa: E402 - likewise
 
 PESSIMISTIC, CENTRAL, OPTIMISTIC, _ = SOURCES
 MONEY: Final = 1e18
@@ -50,7 +51,10 @@ BESIDE: Final[dict[str, float | None]] = {"1 s": 1.0, "60 s": 60.0, "end of sess
 """Valuations for comparison; nothing is judged by them."""
 CHANCE_S: Final = (1.0, 3.0, 10.0)
 CLASSES: Final = 5
-LATER_S: Final = (0.1, 1.0, 10.0, 60.0)
+LATER_S: Final = 10.0
+
+_PAPER, _TRUE, _WIDTH = 1, 3, 5
+"""Where a row of stays tells of paper and of the truth."""
 
 Floats = NDArray[np.float64]
 
@@ -69,6 +73,7 @@ class Outcome(NamedTuple):
     under: int
     pnl: dict[str, dict[str, float]]
     stays: Floats
+    unseen: tuple[int, int]
     exponent: tuple[float, float, float] | None
 
 
@@ -90,19 +95,37 @@ def measure(job: tuple[int, float, dict[str, object]]) -> Outcome:
             name: {source: found.pnl(source, horizon_s) / MONEY for source in SOURCES}
             for name, horizon_s in horizons.items()
         },
-        np.array([_row(stay) for stay in found.stays]).reshape(-1, 2 + 2 * len(SOURCES)),
+        np.array([_row(stay) for stay in found.stays]).reshape(-1, _WIDTH),
+        unseen(found),
         _exponent(found),
     )
 
 
 def _row(stay: Stay) -> list[float]:
-    """Ahead, ended by a fill on paper, then for each source how long it waited and whether it filled."""
-    row = [float(stay.ahead), float(CENTRAL in stay.filled_ns)]
-    for source in SOURCES:
-        at_ns = stay.filled_ns.get(source)
-        until_ns = stay.lingered_ns if source == TRUE else stay.ended_ns
-        row += [((at_ns or until_ns) - stay.began_ns) / 1e9, float(at_ns is not None)]
+    """Ahead, then on paper and in truth how long it waited and whether it filled."""
+    row = [float(stay.ahead)]
+    for source, until_ns in ((CENTRAL, stay.ended_ns), (TRUE, stay.lingered_ns)):
+        at_ns = stay.filled_ns.get(source, 0)
+        row += [((at_ns or until_ns) - stay.began_ns) / 1e9, float(at_ns > 0)]
     return row
+
+
+def unseen(found: Compared) -> tuple[int, int]:
+    """True executions that the optimist does not have then: how many, and how many no public trade could tell of.
+
+    A public trade could have told of them if it was through the price, or left something at it.
+    """
+    ticks, shift = found.ticks, EPOCH_NS
+    paper = {(x.order, x.at_ns) for x in found.executions if x.source == OPTIMISTIC}
+    late = [x for x in found.executions if x.source == TRUE and (x.order, x.at_ns) not in paper]
+    silent = 0
+    for x in late:
+        now = ticks.venue_ns == x.at_ns + shift
+        trades, levels = now & (ticks.kind == Kind.TRADE), now & (ticks.kind == Kind.LEVEL)
+        through = (x.price - ticks.price[trades]) * x.side > 0
+        left = levels & (ticks.price == x.price) & (ticks.side == x.side) & (ticks.qty > 0)
+        silent += not through.any() and not left.any()
+    return len(late), silent
 
 
 def _exponent(found: Compared) -> tuple[float, float, float] | None:
@@ -120,7 +143,7 @@ def _exponent(found: Compared) -> tuple[float, float, float] | None:
     ]
     columns = msgspec.structs.astuple(found.ticks)[:9]
     fit = fit_exponent(found.instrument, columns, orders)
-    return None if fit is None else (fit.exponent, fit.low, fit.high)
+    return (fit.exponent, fit.low, fit.high) if fit is not None and fit.bounded else None
 
 
 # Chances -----------------------------------------------------------------------------------------
@@ -142,14 +165,14 @@ class Line(NamedTuple):
     ahead: str
     horizon_s: float
     stays: int
-    predicted: dict[str, float]
+    predicted: float
     realised: float
     half: float
 
     @property
     def met(self) -> bool:
         """Whether chance explains the difference."""
-        return abs(self.realised - self.predicted[CENTRAL]) <= self.half
+        return abs(self.realised - self.predicted) <= self.half
 
 
 def reliability(outcomes: list[Outcome]) -> list[Line]:
@@ -163,6 +186,8 @@ def reliability(outcomes: list[Outcome]) -> list[Line]:
     for high in [0, *bounds.tolist()]:
         keep = (ahead > low) & (ahead <= high)
         name = "nothing" if high == 0 else f"{max(low, 0) + 1:,} to {high:,}"
+        if high == bounds[-1]:
+            name = f"above {low:,}"
         low = high
         lines += [
             _line(name, horizon_s, stays[keep], market[keep], len(outcomes))
@@ -173,36 +198,34 @@ def reliability(outcomes: list[Outcome]) -> list[Line]:
 
 def _line(name: str, horizon_s: float, stays: Floats, market: NDArray[np.int64], n: int) -> Line:
     def chances(rows: Floats) -> list[float]:
-        return [chance(rows[:, 2 + 2 * i], rows[:, 3 + 2 * i], horizon_s) for i in range(4)]
+        return [chance(rows[:, i], rows[:, i + 1], horizon_s) for i in (_PAPER, _TRUE)]
 
-    whole = chances(stays)
+    predicted, realised = chances(stays)
     without = np.array([chances(stays[market != i]) for i in range(n)])
-    apart = without[:, 3] - without[:, 1]
+    apart = without[:, 1] - without[:, 0]
     error = float(np.sqrt((n - 1) / n * ((apart - apart.mean()) ** 2).sum()))
     half = student_quantile(n - 1) * error
-    return Line(
-        name, horizon_s, len(stays), dict(zip(SOURCES[:3], whole, strict=False)), whole[3], half
-    )
+    return Line(name, horizon_s, len(stays), predicted, realised, half)
 
 
 def lateness(outcomes: list[Outcome]) -> dict[str, float]:
     """Of orders that filled on paper: when their shadows did, as shares."""
     stays = np.concatenate([x.stays for x in outcomes])
-    stays = stays[stays[:, 1] > 0]
-    filled = stays[:, 9] > 0
-    later = np.where(filled, stays[:, 8] - stays[:, 4], np.inf)
+    on_paper, in_truth = stays[:, _PAPER + 1] > 0, stays[:, _TRUE + 1] > 0
+    both = stays[on_paper]
+    later = np.where(in_truth[on_paper], both[:, _TRUE] - both[:, _PAPER], np.inf)
     found = {
-        "orders": float(len(stays)),
-        "earlier": float((later < -1e-9).mean()),
-        "on the same trade": float((abs(later) <= 1e-9).mean()),
+        "first fills on paper": float(len(both)),
+        "true one earlier": float((later < 0).mean()),
+        "on the same trade": float((later == 0).mean()),
+        f"at most {LATER_S:g} s later": float(((later > 0) & (later <= LATER_S)).mean()),
+        "later or never": float((later > LATER_S).mean()),
+        "first fills in truth only, per fill on paper": float((in_truth & ~on_paper).sum())
+        / max(1, len(both)),
     }
-    for bound in LATER_S:
-        found[f"at most {bound:g} s later"] = float(((later > 1e-9) & (later <= bound)).mean())
-    found[f"not within {LATER_S[-1]:g} s"] = float((later > LATER_S[-1]).mean())
-    missed = np.concatenate([x.stays for x in outcomes])
-    found["filled in truth only, per fill on paper"] = float(
-        ((missed[:, 1] == 0) & (missed[:, 9] > 0)).sum() / max(1, len(stays))
-    )
+    late, silent = (sum(x.unseen[i] for x in outcomes) for i in range(2))
+    found["executions in truth that the optimist does not have then"] = float(late)
+    found["of them such that no public trade could tell of"] = silent / max(1, late)
     return found
 
 
@@ -237,30 +260,34 @@ def _sums(outcomes: list[Outcome]) -> Iterator[str]:
     for name in outcomes[0].pnl:
         held = sum(inside(x.pnl[name]) for x in outcomes)
         sums = ", ".join(f"{sum(x.pnl[name][source] for x in outcomes):+.3f}" for source in SOURCES)
-        yield f"valued at {name}: in the band on {held} of {len(outcomes)} markets; sums {sums}"
+        apart = np.array([x.pnl[name][TRUE] - x.pnl[name][CENTRAL] for x in outcomes])
+        half = student_quantile(len(apart) - 1) * apart.std(ddof=1) / len(apart) ** 0.5
+        yield (
+            f"valued at {name}: in the band on {held} of {len(outcomes)} markets; sums {sums};"
+            f" true minus central {apart.mean():+.3f} ± {half:.3f} a market"
+        )
 
 
 def _chances(outcomes: list[Outcome]) -> Iterator[str]:
-    yield "| ahead | within | stays | pessimistic | predicted | optimistic | realised | difference | |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| ahead | within | stays | predicted % | realised % | difference | |"
+    yield "|---|---|---|---|---|---|---|"
     for line in reliability(outcomes):
-        low, mid, high = (f"{100 * line.predicted[source]:.1f}" for source in SOURCES[:3])
-        apart = f"{100 * (line.realised - line.predicted[CENTRAL]):+.1f} ± {100 * line.half:.1f}"
+        apart = f"{100 * (line.realised - line.predicted):+.1f} ± {100 * line.half:.1f}"
         yield (
-            f"| {line.ahead} | {line.horizon_s:g} s | {line.stays:,} | {low} | {mid} | {high} |"
+            f"| {line.ahead} | {line.horizon_s:g} s | {line.stays:,} | {100 * line.predicted:.1f} |"
             f" {100 * line.realised:.1f} | {apart} | {'' if line.met else 'differs'} |"
         )
 
 
 def _rest(outcomes: list[Outcome]) -> Iterator[str]:
     for name, value in lateness(outcomes).items():
-        yield f"{name}: {value:,.0f}" if name == "orders" else f"{name}: {value:.1%}"
+        yield f"{name}: {value:,.0f}" if value > 1 else f"{name}: {value:.1%}"
     refused = sum(x.refused for x in outcomes)
     yield f"orders that rested on paper and would have crossed in truth: {refused}"
     fits = np.array([x.exponent[0] for x in outcomes if x.exponent is not None])
     if len(fits):
         yield (
-            f"queue exponent: median {np.median(fits):.2f} of {len(fits)} fits,"
+            f"queue exponent: median {np.median(fits):.2f} of {len(fits)} fits with an interval,"
             f" {fits.min():.2f} to {fits.max():.2f}"
         )
 
