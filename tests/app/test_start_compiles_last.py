@@ -32,3 +32,14 @@ def test_the_venue_brings_no_kernels_but_its_own() -> None:
     }
     assert not rooms & loaded
     assert "market_maker.kernels.matching" in loaded
+
+
+def test_on_paper_everything_is_compiled_before_the_bots_time_begins() -> None:
+    """Else seconds of compiling would count as seconds without quotes."""
+    loaded = _loaded_after(
+        "from market_maker.app import paper; from market_maker.config.schema import Settings; "
+        "paper.load_compiled(Settings())"
+    )
+    engine, kernels = "market_maker.quoting.engines.glft", "market_maker.kernels"
+    names = {engine, f"{kernels}.fill_engine", f"{kernels}.gate", f"{kernels}.glft_quote"}
+    assert names <= loaded

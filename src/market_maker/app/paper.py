@@ -38,6 +38,17 @@ def run(settings: Settings, options: RunOptions, load: Callable[[], Settings]) -
     )
 
 
+def load_compiled(settings: Settings) -> None:
+    """Load all that a session compiles: the bot's time, which then begins, would pass with it."""
+    from market_maker.app import assembly, rehearsal  # noqa: PLC0415 - they compile
+    from market_maker.quoting.registry import build_engine  # noqa: PLC0415 - likewise
+    from market_maker.ticks import writer  # noqa: PLC0415 - likewise
+
+    del assembly, rehearsal, writer
+    name = settings.quoting.engine
+    build_engine(name, settings.engines.get(name, {}))
+
+
 class _World:
     """One market heard in public; implements `trading.World`."""
 
@@ -72,9 +83,10 @@ class _World:
         feed = self._feeds.feeds[self._symbol]
         instrument = await feed.load_instrument()
 
-        from market_maker.app import assembly, rehearsal  # noqa: PLC0415 - they compile
+        load_compiled(self._settings.for_market(self._symbol))
 
-        del assembly  # the bot's time must not begin before everything is compiled
+        from market_maker.app import rehearsal  # noqa: PLC0415 - it compiles
+
         seed = DEFAULT_SEED if self._options.seed is None else self._options.seed
         start_ns = self._wall.now_ns()
         control = LiveControl(feed, self.reach, start_ns)
