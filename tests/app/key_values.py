@@ -175,12 +175,12 @@ STORMY: dict[str, object] = {
     "signals.toxicity.one_sided_share": 0.6,
     "signals.toxicity.pause_percentile": 0.86,
     "signals.toxicity.recovery_s": 1440.0,
-    "signals.toxicity.resume_percentile": 0.82,
+    "signals.toxicity.resume_percentile": 0.31,
     "signals.toxicity.spread_factor": 1.6,
     "signals.toxicity.toxic_size_scale": 1.0,
     "signals.toxicity.trend_tolerance": 0.25,
     "signals.trend.counter_size_scale": 0.3,
-    "signals.trend.direction_enter": 0.3,
+    "signals.trend.direction_enter": 0.05,
     "signals.trend.direction_exit": 0.5,
     "signals.trend.fast_s": 30.0,
     "signals.trend.hysteresis": 0.3,
@@ -218,7 +218,7 @@ BESIDE: dict[str, Tree] = {
     | {"min_fills": 2, "fill_memory": 3, "loss_bps": 20.0},
     "signals.toxicity.pause_percentile": _WARM_GUARD | {"resume_percentile": 0.85},
     "signals.toxicity.resume_percentile": _WARM_GUARD
-    | {"pause_percentile": 0.86, "resume_percentile": 0.86},
+    | {"widen_percentile": 0.3, "pause_percentile": 0.6, "resume_percentile": 0.6},
     "signals.trend.direction_enter": _QUICK_TREND,
     "signals.trend.direction_exit": _QUICK_TREND
     | {"z_full": 2.0, "direction_enter": 0.5, "whipsaw_flips": 0.0},

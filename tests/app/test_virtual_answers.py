@@ -232,7 +232,10 @@ def test_a_call_that_is_never_answered_does_not_hold_up_the_end(call: str) -> No
 
 
 class SlowSweeps(Wire):
-    """The next `failing` mass cancels are slow and fail; notes halts under which orders left."""
+    """The next `failing` mass cancels are slow and fail, and single ones with them.
+
+    Notes the halts under which orders left.
+    """
 
     def __init__(self, inner: Venue) -> None:
         super().__init__(inner)
@@ -246,6 +249,11 @@ class SlowSweeps(Wire):
         self.failing -= 1
         await asyncio.sleep(0.3)
         raise OSError("no route")
+
+    async def cancel(self, request: CancelRequest) -> RequestOutcome:
+        if self.failing:
+            raise OSError("no route")
+        return await super().cancel(request)
 
     async def submit(self, order: Approved) -> RequestOutcome:
         self.sent_under.append(self.halts() & {HaltReason.STARTING, HaltReason.SYNCING})

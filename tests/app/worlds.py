@@ -22,6 +22,7 @@ from market_maker.app.backtest import Backtest
 from market_maker.app.virtual import VirtualRun
 from market_maker.config.schema import Settings
 from market_maker.core.commands import Approved, LevelId, TimeInForce
+from market_maker.core.errors import QueryFailedError
 from market_maker.core.events import (
     BookDelta,
     BookSnapshot,
@@ -307,7 +308,7 @@ def frozen(settings: Settings) -> str:
 
 
 class Reluctant(Relay):
-    """The first mass cancels get no answer."""
+    """The first mass cancels get no answer, nor do questions for orders meanwhile."""
 
     tries = 0
 
@@ -317,6 +318,11 @@ class Reluctant(Relay):
             return await super().cancel_all()
         await asyncio.sleep(0.07)
         raise OSError("no route")
+
+    async def open_orders(self) -> tuple[OrderUpdate, ...]:
+        if 0 < self.tries <= 4:
+            raise QueryFailedError("no route")
+        return await super().open_orders()
 
 
 def reluctant(settings: Settings) -> str:

@@ -163,11 +163,11 @@ def test_a_stop_that_proves_nothing_says_so_and_leaves_the_dead_mans_switch_arme
         wire = wires[0]
         await until(lambda: resting(run) == 6, 15.0)
 
-        async def unanswered() -> RequestOutcome:
+        async def unanswered(*_: object) -> RequestOutcome:
             await never()
             raise AssertionError
 
-        wire.on_cancel_all = unanswered
+        wire.on_cancel = wire.on_cancel_all = unanswered
         wire.mute = True
         assert await run.stop() is ExitCode.ORDERS_MAY_REST
 
