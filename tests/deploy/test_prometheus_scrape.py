@@ -34,6 +34,7 @@ from market_maker.core.side import SIDES
 from market_maker.runtime.http_server import HttpServer, HttpSources
 from market_maker.telemetry.metrics import Metrics
 from market_maker.telemetry.snapshot import HaltStatus, Status, decode
+from market_maker.ticks.recorder import RecordingCounts
 
 ROOT = Path(__file__).parents[2]
 MARKET = "SOL-USD"
@@ -60,6 +61,8 @@ def _busy(metrics: Metrics, status: Status) -> None:
     market.observe_tick_to_send(200e-6)
     market.observe_order_ack(0.07)
     metrics.observe_loop_lag(0.002)
+    recorded = RecordingCounts(time.monotonic_ns(), 0, 0, time.monotonic_ns(), 0, "")
+    metrics.watch_recordings(lambda: {MARKET: recorded})
     metrics.publish(msgspec.structs.replace(status, as_of_s=time.time()))
 
 
@@ -175,7 +178,11 @@ def _firing(prometheus: str) -> set[str]:
 def test_a_running_bot_fills_dashboard_and_alerts_until_the_kill_switch_fires_one(
     tmp_path: Path,
 ) -> None:
-    with BotProcess(tmp_path, environ=BUSY) as bot, _prometheus(bot.port, tmp_path) as prometheus:
+    environ = BUSY | {"MM_RECORDING__ENABLED": "true"}
+    with (
+        BotProcess(tmp_path, environ=environ) as bot,
+        _prometheus(bot.port, tmp_path) as prometheus,
+    ):
         bot.until(lambda status: status.markets[SOL].fills >= 2, "fills")
         pending = {query for query in _queries() if not any(n in query for n in ONLY_IN_TROUBLE)}
         pending |= _selectors()
