@@ -16,8 +16,8 @@ from market_maker.core.instrument import Instrument
 from market_maker.ledger.client_ids import market_tag
 from market_maker.ledger.ledger import Ledger
 from market_maker.runtime.journal import DigestJournal
-from market_maker.runtime.journal_records import DecisionMade, Record
-from market_maker.runtime.recovery import past_of, past_of_folder, recover
+from market_maker.runtime.journal_records import CallMade, DecisionMade, Record
+from market_maker.runtime.recovery import Past, past_of, past_of_folder, recover
 
 LAST = 40
 """Records at the end of the journal that are cut and damaged at every byte."""
@@ -132,3 +132,20 @@ def test_a_long_file_is_not_read_from_its_beginning(tmp_path: Path) -> None:
     assert past is not None
     assert past.damaged == 0
     assert past.records == past_of(content, when).records
+
+
+def test_what_the_venue_proved_never_to_have_seen_is_no_question_again() -> None:
+    lines, snapshot, instrument = recorded()
+    settings = Settings()
+    tag = market_tag(settings.account.tag, SOL)
+    ledger = Ledger.restore(instrument, settings.ledger, tag, 1 << 40, snapshot, NOW_NS)
+    sent = max(orders_in(past_of(lines, 0).records))
+    absences = [
+        CallMade(NOW_NS, "absence", {"client_id": client_id, "proved": proved})
+        for client_id, proved in ((sent, False), (sent, True), ("mmc06d-unheard-of-1", True))
+    ]
+    told = past_of(lines, ledger.known_ns).records
+    ledger_before = {order.client_id for order in recovered(lines)[0].live_orders()}
+    assert sent in ledger_before
+    recover(ledger, Past((*told, *absences)), NOW_NS)
+    assert {order.client_id for order in ledger.live_orders()} == ledger_before - {sent}

@@ -36,6 +36,7 @@ ONCE_FAILED = (
     200043,
     200226,
     200966,
+    302880,
 )
 """Seeds that broke a rule, or the audit's idea of one, at some time."""
 

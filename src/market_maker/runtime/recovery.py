@@ -20,7 +20,7 @@ from market_maker.core.events import Fill, FundingPayment, OrderUpdate, RequestO
 from market_maker.ledger.ledger import Ledger
 from market_maker.ledger.order_lifecycle import OrderStatus
 from market_maker.runtime.journal import journal_files
-from market_maker.runtime.journal_records import DecisionMade, Record, read_prefix
+from market_maker.runtime.journal_records import CallMade, DecisionMade, Record, read_prefix
 
 _FIRST_TAIL: Final = 1_000_000
 _GROWTH: Final = 4
@@ -54,6 +54,10 @@ def recover(ledger: Ledger, past: Past, now_ns: int) -> Recovered:
                 recalled += ledger.recall(sent)
             case OrderUpdate() | RequestOutcome() | Fill() | FundingPayment() | Transfer():
                 ledger.apply(record)
+            case CallMade(name="absence", arguments=found) if found["proved"]:
+                order = ledger.order(str(found["client_id"]))
+                if order is not None and order.live:
+                    ledger.absent(order.client_id, now_ns)
             case _:
                 pass  # neither creates an order nor tells what became of one
     for order in ledger.live_orders():
