@@ -80,7 +80,13 @@ def conclude(search: Search, study: Study, seed: int) -> Found:
         probability=probability,
         walk_forward=walk_forward([one.scores for one in tried]),
         importance=_importance(study, len(tried)),
-        verdict=verdict_of(best_told, better, same=same, probability=probability),
+        verdict=verdict_of(
+            best_told,
+            better,
+            len(best_change) * _CELL_S / 3600.0,
+            same=same,
+            probability=probability,
+        ),
     )
 
 

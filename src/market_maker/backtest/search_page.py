@@ -101,7 +101,11 @@ def _folds(found: Found) -> Markup:
         for name, one in (("best", found.best), ("in force", found.default))
         if one.fold_scores
     ]
-    ahead = ("chosen by the past alone", "", *(f"{score:+.2f}" for _, score in found.walk_forward))
+    ahead = (
+        "best of the folds before (among trials that saw all folds)",
+        "",
+        *(f"{score:+.2f}" for _, score in found.walk_forward),
+    )
     return table(columns, [*rows, ahead[: len(columns)]])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from market_maker.backtest.bootstrap import Blocks, Figure, block_length
+from market_maker.backtest.session_statistics import LEAST_FILLS, LEAST_HOURS
 from market_maker.backtest.walk_forward import score
 
 Floats = npt.NDArray[np.float64]
@@ -99,12 +100,19 @@ def judged(
     )
 
 
-def verdict_of(best: Judged, better: Figure, *, same: bool, probability: float | None) -> str:
-    """What to make of it, in one sentence."""
+def verdict_of(
+    best: Judged, better: Figure, hours: float, *, same: bool, probability: float | None
+) -> str:
+    """What to make of it, in one sentence; as much is asked of `hours` kept back as of a session."""
     if same:
         return "nothing that was tried beats the parameters in force, in the search itself"
     if not best.fills:
         return "insufficient data: the best parameters were not filled once where it counts"
+    if best.fills < LEAST_FILLS or hours < LEAST_HOURS:
+        return (
+            f"insufficient data: {best.fills} of {LEAST_FILLS} fills in {hours:.2g} of {LEAST_HOURS:g} "
+            "hours kept back cannot tell the two apart"
+        )
     if better.low is None:
         return "insufficient data: too little time was kept back to tell the two apart"
     if better.decided < 0:
