@@ -29,7 +29,7 @@ from market_maker.runtime.observer import unobserved
 from market_maker.runtime.sim_loop import SimLoop, VirtualClock
 from market_maker.runtime.state import StateStore
 from market_maker.runtime.stores import MemoryStore
-from market_maker.ticks.columns import PublicEvent, Ticks, joined
+from market_maker.ticks.columns import Kind, PublicEvent, Ticks, joined
 from market_maker.ticks.feed_states import endings, states_of
 from market_maker.ticks.packing import as_public, ticks_of
 from market_maker.venues.base import Sink
@@ -185,11 +185,16 @@ def test_what_lies_behind_the_end_of_a_recorded_session_is_left_out_and_told() -
     ending = endings(states_of(ticks), after_ns, "recording: ended")
     shift_ns = after_ns - int(ticks.recv_ns[0])
     another = msgspec.structs.replace(ticks, recv_ns=ticks.recv_ns + shift_ns)
+    unsaid = another.picked(another.kind < Kind.STATUS)
 
     def ended(*parts: Ticks) -> Ended:
         return Backtest(SETTINGS, SOL, paper.instrument, joined(parts), paper.seed).run()
 
-    alone, followed = ended(ticks, ending), ended(ticks, ending, another)
+    alone, followed = ended(ticks, ending), ended(ticks, ending, unsaid)
     assert (alone.whole, alone.code, alone.log) == (True, ExitCode.CLEAN, ())
     assert (followed.whole, followed.code, followed.rows) == (True, ExitCode.CLEAN, alone.rows)
     assert [event for _, event, _ in followed.log] == ["session_ended"]
+
+    both = ended(ticks, ending, another)
+    assert (both.whole, both.code, both.log) == (True, ExitCode.CLEAN, ())
+    assert both.rows > followed.rows
