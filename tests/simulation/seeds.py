@@ -37,6 +37,7 @@ ONCE_FAILED = (
     200226,
     200966,
     302880,
+    313461,
 )
 """Seeds that broke a rule, or the audit's idea of one, at some time."""
 

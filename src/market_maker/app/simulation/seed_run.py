@@ -21,7 +21,7 @@ from market_maker.app.simulation.trace import trace_lines
 from market_maker.app.simulation.world import weather
 from market_maker.app.virtual import EPOCH_NS, VirtualRun
 from market_maker.config.schema import Settings
-from market_maker.core.commands import Approved
+from market_maker.core.commands import Approved, CancelRequest
 from market_maker.core.errors import ExitCode
 from market_maker.core.events import RequestKind
 from market_maker.core.instrument import NANOS
@@ -344,6 +344,8 @@ class SeedRun:
         audit.expect(honest, "L6", f"ended with {code.name} while orders rest")
         for symbol, venue in self._venues.items():
             for straggler in venue.stragglers:
+                if isinstance(straggler.request, CancelRequest):
+                    continue  # it leaves nothing behind, whatever it finds
                 client_id = straggler.request.client_id
                 known = self._exchange.order(symbol, client_id) is not None
                 told = code is ExitCode.ORDERS_MAY_REST or known
